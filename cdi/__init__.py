@@ -1,0 +1,1 @@
+"""CDI specs, from bare hardware to devices inside containers."""
