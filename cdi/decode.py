@@ -1,0 +1,393 @@
+"""Data to model: which fields a spec may hold, of which type, and what is wrong with those it holds.
+
+The rules are those of the decoder in the reference library (Go's encoding/json behind a YAML parser):
+keys match without regard to case, unknown and repeated keys are errors, null is the zero value, and
+where a string is wanted a number or a boolean becomes one.
+"""
+
+from __future__ import annotations
+
+__all__ = ["Decoded", "canonical", "decode", "fold"]
+
+import math
+from typing import TYPE_CHECKING, Any, Union, get_args, get_origin
+
+import msgspec
+
+from cdi.document import Alias, Mapping, Node, Scalar, Sequence, plain_data
+from cdi.model import Spec
+from cdi.problem import Problem
+from cdi.scalars import float_text
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+_decode_json = msgspec.json.Decoder(Spec).decode
+_encode_json = msgspec.json.Encoder().encode
+
+
+def canonical(text: bytes) -> Spec | None:
+    """Return the spec of a text that is written as a careful writer would, or None to look closer.
+
+    A text that comes back as a spec has no syntax, key, type or conversion problem of any kind.
+    """
+    try:
+        if text[:1] == b"{":
+            spec = _decode_json(text)
+            # YAML and JSON agree on ASCII text without escapes that ends with the brace. A key that is
+            # repeated, null or spaced oddly makes the counts differ.
+            ordinary = (
+                text.isascii()
+                and b"\\" not in text
+                and b"\x7f" not in text
+                and text.rstrip(b" \r\n")[-1:] == b"}"
+                and text.count(b'":') == _encode_json(spec).count(b'":')
+            )
+            return spec if ordinary else None
+        data = plain_data(text)
+        return None if data is None else msgspec.convert(data, Spec)
+    except (msgspec.MsgspecError, UnicodeDecodeError):
+        return None
+
+
+class Decoded(msgspec.Struct, frozen=True):
+    """What decoding gave: a spec, unless a problem is an error."""
+
+    spec: Spec | None
+    problems: tuple[Problem, ...]
+    kind: str | None = None
+    cdi_version: str | None = None
+
+
+def decode(root: Node | None) -> Decoded:
+    """Return the spec of a parsed document, with a problem for everything that is odd about it."""
+    if root is None or (isinstance(root, Scalar) and root.value is None):
+        hint = "a spec has at least cdiVersion, kind and devices"
+        problem = Problem(severity="error", rule="empty", message="no spec in this file", line=1, column=1, hint=hint)
+        return Decoded(None, (problem,))
+    decoder = _Decoder()
+    try:
+        decoder.count(root)
+        data = decoder.struct(root, Spec, "")
+    except _Aliasing as error:
+        hint = "write the values out instead of repeating them with *aliases"
+        problem = Problem(severity="error", rule="aliasing", message=str(error), line=1, column=1, hint=hint)
+        return Decoded(None, (*decoder.problems, problem))
+    kind, version = data.get("kind") or None, data.get("cdiVersion") or None
+    valid = not any(problem.severity == "error" for problem in decoder.problems)
+    spec = msgspec.convert(data, Spec) if valid else None
+    return Decoded(spec, tuple(decoder.problems), kind, version)
+
+
+class _Aliasing(Exception):
+    """Aliases that multiply the document."""
+
+
+class _Shape(msgspec.Struct, frozen=True):
+    """What a field takes: a Python type, or a list of such."""
+
+    kind: Any  # str, int, bool, dict (of strings), a Struct, or list
+    item: _Shape | None = None
+    low: int = 0
+    high: int = 0
+
+
+def _shape(annotation: Any) -> _Shape:
+    arguments = [a for a in get_args(annotation) if a is not type(None)]
+    origin = get_origin(annotation)
+    if origin is tuple:
+        return _Shape(list, _shape(arguments[0]))
+    if origin is Union or str(origin) == "<class 'types.UnionType'>":
+        return _shape(arguments[0])
+    metadata = getattr(annotation, "__metadata__", ())
+    if metadata:
+        return _Shape(int, low=metadata[0].ge, high=metadata[0].le)
+    return _Shape(dict if len(arguments) == 2 else annotation)  # noqa: PLR2004 - Mapping[str, str]
+
+
+_fields_of: dict[type, dict[str, tuple[str, _Shape, bool]]] = {}
+
+
+def _fields(struct: type) -> dict[str, tuple[str, _Shape, bool]]:
+    """Return folded key → (key, shape, required), in the order of the spec."""
+    known = _fields_of.get(struct)
+    if known is None:
+        known = {
+            fold(f.encode_name): (f.encode_name, _shape(f.type), f.required)
+            for f in msgspec.structs.fields(struct)
+        }
+        _fields_of[struct] = known
+    return known
+
+
+def fold(key: str) -> str:
+    """Fold case as Go does: ASCII, and the two letters outside ASCII that fold into it."""
+    return key.lower().replace("\u017f", "s").replace("\u212a", "k")
+
+
+_TYPE_NAMES = {str: "a string", int: "a whole number", bool: "true or false", list: "a list", dict: "a mapping"}
+
+
+class _Decoder:
+    """One walk over the nodes; everything it says goes to `problems`."""
+
+    def __init__(self) -> None:
+        self.problems: list[Problem] = []
+        self.following: list[Alias] = []
+
+    # What the parser of the reference refuses before it looks at any type.
+
+    def count(self, root: Node) -> None:
+        """Raise `_Aliasing` for what the reference calls excessive aliasing, or an alias inside itself."""
+        total = aliased = 0
+        todo: list[tuple[Node, tuple[Alias, ...]]] = [(root, ())]
+        while todo:
+            node, path = todo.pop()
+            total += 1
+            aliased += bool(path)
+            if aliased > 100 and total > 1000 and aliased / total > _allowed_aliasing(total):  # noqa: PLR2004
+                message = "the document repeats itself too often through aliases"
+                raise _Aliasing(message)
+            if isinstance(node, Alias):
+                if node in path:
+                    message = f"alias *{node.name} on line {node.line} contains itself"
+                    raise _Aliasing(message)
+                todo.append((node.target, (*path, node)))
+            elif isinstance(node, Sequence):
+                todo.extend((item, path) for item in node.items)
+            elif isinstance(node, Mapping):
+                todo.extend((part, path) for entry in node.entries for part in entry)
+
+    def error(self, rule: str, message: str, where: str, node: Node, *, hint: str | None = None) -> None:
+        self.report("error", rule, message, where, node, hint)
+
+    def warn(self, rule: str, message: str, where: str, node: Node, *, hint: str | None = None) -> None:
+        self.report("warning", rule, message, where, node, hint)
+
+    def report(self, severity: Any, rule: str, message: str, where: str, node: Node, hint: str | None) -> None:
+        self.problems.append(
+            Problem(
+                severity=severity,
+                rule=rule,
+                message=message,
+                where=where,
+                line=node.line,
+                column=node.column,
+                hint=hint,
+            )
+        )
+
+    # Mappings.
+
+    def entries(self, node: Mapping, where: str) -> Iterator[tuple[str, Node, Node]]:
+        """Yield (key, key node, value node), merges (`<<`) expanded, repeated keys reported."""
+        seen: set[tuple[type, Any]] = set()
+        texts: dict[str, Node] = {}
+        for key_node, value in self.merged(node, where):
+            key = _target(key_node)
+            if not isinstance(key, Scalar) or key.value is None:
+                self.error("key-type", "a key must be a string", where, key_node)
+                continue
+            name = _key_text(key.value)
+            identity = (type(key.value), key.value)
+            if identity in seen or name in texts:
+                first = texts.get(name, key)
+                message = f"key {name!r} stands here for the second time, first on line {first.line}"
+                self.error("duplicate-key", message, _join(where, name), key_node)
+                continue
+            seen.add(identity)
+            texts[name] = key_node
+            yield name, key_node, value
+
+    def merged(self, node: Mapping, where: str) -> Iterator[tuple[Node, Node]]:
+        for key, value in node.entries:
+            if isinstance(key, Scalar) and key.plain and key.text == "<<":
+                yield from self.merge(value, where)
+            else:
+                yield key, value
+
+    def merge(self, value: Node, where: str) -> Iterator[tuple[Node, Node]]:
+        target = _target(value)
+        parts = list(reversed(target.items)) if isinstance(target, Sequence) and target is value else [value]
+        for part in parts:
+            mapping = _target(part)
+            if isinstance(mapping, Mapping):
+                yield from self.merged(mapping, where)
+            else:
+                self.error("merge", "a merge key '<<' takes a mapping or a list of mappings", where, part)
+
+    def struct(self, node: Node, struct: type, where: str) -> dict[str, Any]:
+        """Return plain data for a part of the spec, keys as the spec writes them."""
+        data: dict[str, Any] = {}
+        target = _target(node)
+        fields = _fields(struct)
+        if isinstance(target, Mapping):
+            known: dict[str, list[tuple[str, Node, Node]]] = {}
+            for name, key_node, value in self.entries(target, where):
+                field = fields.get(fold(name))
+                if field is None:
+                    self.unknown(name, fields, where, key_node, value)
+                else:
+                    known.setdefault(field[0], []).append((name, key_node, value))
+            for key, shape, _ in fields.values():
+                if key in known:
+                    self.field(data, key, shape, known[key], where)
+        elif not (isinstance(target, Scalar) and target.value is None):
+            self.mistyped(node, "a mapping", where)
+        for key, shape, required in fields.values():
+            if required and data.get(key) is None:
+                data[key] = "" if shape.kind is str else () if shape.kind is list else {}
+        return {key: value for key, value in data.items() if value is not None}
+
+    def field(
+        self, data: dict[str, Any], key: str, shape: _Shape, found: list[tuple[str, Node, Node]], where: str
+    ) -> None:
+        """Decode one field; of keys that differ in case only, the reference takes the last in byte order."""
+        for name, key_node, value in sorted(found, key=lambda entry: entry[0].encode()):
+            if name != key:
+                hint = f"write {key!r}: other tools match keys exactly"
+                self.warn("key-case", f"key {name!r} is not written as the spec writes it", where, key_node, hint=hint)
+            if len(found) > 1:
+                message = f"{len(found)} keys mean {key!r}, runtimes merge them or take the last in byte order"
+                self.warn("ambiguous-key", message, _join(where, name), key_node, hint="keep one of them")
+            new = self.value(value, shape, _join(where, key))
+            old = data.get(key)
+            if isinstance(old, dict) and isinstance(new, dict):
+                data[key] = {**old, **new}
+            elif new is not None or shape.kind in (list, dict):
+                data[key] = new
+
+    def unknown(self, name: str, fields: Any, where: str, key_node: Node, value: Node) -> None:
+        from difflib import get_close_matches  # noqa: PLC0415 - only to explain
+
+        keys = [key for key, *_ in fields.values()]
+        near = get_close_matches(name, keys, n=1)
+        hint = f"did you mean {near[0]!r}?" if near else f"known fields are {', '.join(keys)}"
+        self.error("unknown-field", f"unknown field {name!r}", _join(where, name), key_node, hint=hint)
+        self.keys_below(value, _join(where, name))
+
+    def keys_below(self, node: Node, where: str) -> None:
+        """Report repeated keys of a part that nobody decodes; they are errors there too."""
+        if isinstance(node, Mapping):
+            for name, _, value in self.entries(node, where):
+                self.keys_below(value, _join(where, name))
+        elif isinstance(node, Sequence):
+            for index, item in enumerate(node.items):
+                self.keys_below(item, f"{where}[{index}]")
+
+    # Values.
+
+    def value(self, node: Node, shape: _Shape, where: str) -> Any:
+        """Return plain data of the wanted shape, None for null and for what does not fit."""
+        target = _target(node)
+        if isinstance(target, Scalar) and target.value is None:
+            return None
+        if shape.kind is list:
+            return self.list(node, target, shape.item or shape, where)
+        if shape.kind is dict:
+            return self.strings(node, target, where)
+        if shape.kind in (str, int, bool):
+            if not isinstance(target, Scalar):
+                return self.mistyped(node, _TYPE_NAMES[shape.kind], where)
+            return self.scalar(node, target, shape, where)
+        return self.struct(node, shape.kind, where)
+
+    def list(self, node: Node, target: Node, item: _Shape, where: str) -> Any:
+        if not isinstance(target, Sequence):
+            return self.mistyped(node, "a list", where)
+        values = []
+        for index, part in enumerate(target.items):
+            inside = f"{where}[{index}]"
+            value = self.value(part, item, inside)
+            if value is None and item.kind not in (str, int) and _is_null(part):
+                hint = "remove the entry: a stray '-' or 'null' here makes container runtimes crash"
+                self.error("null-entry", "null where a mapping is needed", inside, part, hint=hint)
+            values.append("" if value is None and item.kind is str else 0 if value is None else value)
+        return values
+
+    def strings(self, node: Node, target: Node, where: str) -> Any:
+        if not isinstance(target, Mapping):
+            return self.mistyped(node, "a mapping", where)
+        text = _Shape(str)
+        return {
+            name: self.value(value, text, _join(where, name)) or ""
+            for name, _, value in self.entries(target, where)
+        }
+
+    def scalar(self, node: Node, scalar: Scalar, shape: _Shape, where: str) -> Any:
+        value = scalar.value
+        if shape.kind is str:
+            return value if isinstance(value, str) else self.converted(node, scalar, where)
+        if shape.kind is bool:
+            return value if isinstance(value, bool) else self.mistyped(node, "true or false", where)
+        number = _whole(value, unsigned=shape.low == 0)
+        if number is None:
+            return self.mistyped(node, "a whole number", where)
+        if not shape.low <= number <= shape.high:
+            message = f"{number} is out of range, from {shape.low} to {shape.high}"
+            return self.error("number-range", message, where, node)
+        return number
+
+    def converted(self, node: Node, scalar: Scalar, where: str) -> str:
+        value = scalar.value
+        text = str(value).lower() if isinstance(value, bool) else _key_text(value)
+        kind = {bool: "a boolean", int: "a number", float: "a number"}[type(value)]
+        what = "stays" if text == scalar.text else "becomes"
+        message = f"{scalar.text} without quotes is {kind} in YAML and {what} the string {text!r}"
+        self.warn("scalar-conversion", message, where, node, hint=f"write it in quotes: {scalar.text!r}")
+        return text
+
+    def mistyped(self, node: Node, wanted: str, where: str) -> None:
+        target = _target(node)
+        if isinstance(target, Scalar):
+            got = "null" if target.value is None else f"{_TYPE_NAMES.get(type(target.value), 'a number')}, {_short(target)}"
+        else:
+            got = "a list" if isinstance(target, Sequence) else "a mapping"
+        hint = None
+        if wanted == "a whole number" and isinstance(target, Scalar) and isinstance(target.value, str):
+            hint = "numbers are written without quotes"
+        self.error("wrong-type", f"expected {wanted}, got {got}", where, node, hint=hint)
+
+
+def _allowed_aliasing(total: int) -> float:
+    """The share of a document that may come from aliases: 99 % of a small one, 10 % of a large one."""
+    low, high = 400_000, 4_000_000
+    return 0.99 - 0.89 * min(max(total - low, 0) / (high - low), 1.0)
+
+
+def _target(node: Node) -> Node:
+    while isinstance(node, Alias):
+        node = node.target
+    return node
+
+
+def _is_null(node: Node) -> bool:
+    target = _target(node)
+    return isinstance(target, Scalar) and target.value is None
+
+
+def _key_text(value: Any) -> str:
+    """Return a key as the reference turns it into a string."""
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    return float_text(value) if isinstance(value, float) else str(value)
+
+
+def _whole(value: Any, *, unsigned: bool) -> int | None:
+    """Return the whole number that a YAML number is in JSON, None when it is not one."""
+    if isinstance(value, bool) or not isinstance(value, (int, float)):
+        return None
+    if isinstance(value, int):
+        return value
+    whole = math.isfinite(value) and value == int(value) and abs(value) < 1e21  # noqa: PLR2004 - from there, 1e+21
+    negative_zero = unsigned and value == 0 and math.copysign(1, value) < 0
+    return int(value) if whole and not negative_zero else None
+
+
+def _short(scalar: Scalar) -> str:
+    limit = 40
+    return repr(scalar.text if len(scalar.text) <= limit else scalar.text[:limit] + "…")
+
+
+def _join(where: str, key: str) -> str:
+    return f"{where}.{key}" if where else key

@@ -1,0 +1,384 @@
+"""JSON and YAML text to values, with a line and a column for every key and value.
+
+Runtimes read `.json` and `.yaml` files alike with one YAML 1.1 parser (goyaml v2), so there is one
+reader here too. Syntax is left to libyaml; what that parser does differently, and how it resolves
+plain scalars, is in this module.
+"""
+
+from __future__ import annotations
+
+__all__ = [
+    "MAX_BYTES",
+    "MAX_DEPTH",
+    "Alias",
+    "Document",
+    "DocumentError",
+    "Mapping",
+    "Node",
+    "Scalar",
+    "Sequence",
+    "parse",
+    "plain_data",
+]
+
+import re
+from typing import TYPE_CHECKING, Any, Union
+
+import msgspec
+import yaml
+from yaml.events import (
+    AliasEvent,
+    DocumentEndEvent,
+    DocumentStartEvent,
+    MappingEndEvent,
+    MappingStartEvent,
+    ScalarEvent,
+    SequenceEndEvent,
+    SequenceStartEvent,
+    StreamEndEvent,
+)
+
+from cdi.scalars import WORDS, ScalarError, resolve
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+try:
+    from yaml.cyaml import CParser as _Parser
+except ImportError as error:  # a PyYAML that was built without libyaml
+    message = "PyYAML has no libyaml here: install a PyYAML wheel, or build it with libyaml-dev present"
+    raise ImportError(message) from error
+
+MAX_BYTES = 8 * 1024 * 1024  # a spec of 500 devices has half a megabyte
+MAX_DEPTH = 100  # no valid spec nests deeper than 8
+
+
+class Scalar(msgspec.Struct, gc=False):
+    """A value: str, int, float, bool or None, as the reference resolves it; `text` is what stands in the file."""
+
+    value: Any
+    text: str
+    plain: bool
+    line: int
+    column: int
+
+
+class Sequence(msgspec.Struct):
+    """A list of nodes."""
+
+    items: list[Node]
+    line: int
+    column: int
+
+
+class Mapping(msgspec.Struct):
+    """Keys and values in the order of the file, duplicates included."""
+
+    entries: list[tuple[Node, Node]]
+    line: int
+    column: int
+
+
+class Alias(msgspec.Struct):
+    """A reference (`*name`) to a node that stands elsewhere."""
+
+    target: Node
+    name: str
+    line: int
+    column: int
+
+
+Node = Union[Scalar, Sequence, Mapping, Alias]
+
+
+class Document(msgspec.Struct):
+    """The first document of a text; `rest_line` is where anything behind it starts, counted from 1."""
+
+    root: Node | None
+    rest_line: int | None = None
+
+
+class DocumentError(Exception):
+    """Text that is not a document; `rule` names what is wrong with it, line and column count from 1."""
+
+    def __init__(self, rule: str, message: str, *, line: int = 1, column: int = 1, hint: str | None = None) -> None:
+        super().__init__(message)
+        self.rule = rule
+        self.message = message
+        self.line = line
+        self.column = column
+        self.hint = hint
+
+
+# What needs a closer look than `plain_data` gives: escapes, anchors, tags, merges, directives.
+_UNUSUAL = re.compile(rb"[\\?&*!%]|<<")
+
+
+def plain_data(text: bytes) -> Any:
+    """Return the data of an ordinary YAML text, or None when it needs `parse`: one pass, no positions.
+
+    Ordinary is what generators and people write: unique string keys, no anchors, tags, escapes,
+    directives or further documents, and plain scalars that mean a string, a whole number or a boolean.
+    """
+    if _UNUSUAL.search(text):
+        return None
+    try:
+        return _build(text)
+    except (yaml.YAMLError, ScalarError):
+        return None
+
+
+def _build(text: bytes) -> Any:
+    get_event = _Parser(text).get_event
+    get_event(), get_event()  # the starts of stream and document
+    stack: list[Any] = []
+    append: Any = None  # of the current list
+    mapping: dict[str, Any] | None = None  # or the current mapping, and its key
+    key: str | None = None
+    while True:
+        event = get_event()
+        cls = event.__class__
+        if cls is ScalarEvent:
+            value = event.value
+            if event.implicit[0] and (value[:1] not in _WORD_START or value in WORDS):
+                value = resolve(value)
+                if value.__class__ not in _ORDINARY:
+                    return None
+        elif cls is MappingStartEvent or cls is SequenceStartEvent:
+            if len(stack) > MAX_DEPTH:
+                return None
+            stack.append((append, mapping, key))
+            if cls is MappingStartEvent:
+                append, mapping, key = None, {}, None
+            else:
+                items: list[Any] = []
+                append, mapping = items.append, None
+                stack.append(items)
+            continue
+        elif cls is MappingEndEvent:
+            value = mapping
+            append, mapping, key = stack.pop()
+        elif cls is SequenceEndEvent:
+            value = stack.pop()
+            append, mapping, key = stack.pop()
+        else:  # an empty document
+            return None
+        if append is not None:
+            append(value)
+        elif mapping is None:
+            get_event()
+            return value if get_event().__class__ is StreamEndEvent else None
+        elif key is None:
+            if value.__class__ is not str or value in mapping:
+                return None
+            key = value
+        else:
+            mapping[key] = value
+            key = None
+
+
+_WORD_START = frozenset("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz/_")  # not "", a number, a merge
+_ORDINARY = (str, int, bool)
+
+
+def parse(text: bytes) -> Document:
+    """Return the first document with positions; raise `DocumentError` when there is none.
+
+    Time and memory are bounded by the length of the text, whatever it holds.
+    """
+    if len(text) > MAX_BYTES:
+        message = f"the file has {len(text)} bytes, more than the {MAX_BYTES} that we read"
+        raise DocumentError("too-large", message, hint="no real spec is that large: is this a spec file at all?")
+    patches = _Patches(text)
+    while True:
+        try:
+            return _Composer(patches).document()
+        except yaml.reader.ReaderError as error:
+            raise _reader_error(text, error) from None
+        except yaml.MarkedYAMLError as error:
+            if not patches.mend(error):
+                raise _syntax_error(error) from None
+
+
+class _Patches:
+    """The text, with what only libyaml refuses replaced by stand-ins of the same length."""
+
+    LIMIT = 50
+    COLON, QUOTE = "\ue03a", "\ue05c\ue027"  # private use characters
+
+    def __init__(self, raw: bytes) -> None:
+        self.raw: bytes | str = raw
+        self.text: str | None = None
+        self.count = 0
+
+    def mend(self, error: yaml.MarkedYAMLError) -> bool:
+        """Replace what `error` complains about, if goyaml takes it; return whether to read again."""
+        mark = error.problem_mark
+        if mark is None or self.count >= self.LIMIT:
+            return False
+        text = self.source()
+        at = mark.index
+        if error.problem == "found unexpected ':'" and text[at : at + 1] == ":":  # [a:] holds "a:"
+            stand_in = self.COLON
+        elif error.problem == "found unknown escape character" and text[at : at + 2] == "\\'":  # "\'" is "'"
+            stand_in = self.QUOTE
+        else:
+            return False
+        self.count += 1
+        self.raw = self.text = text[:at] + stand_in + text[at + len(stand_in) :]
+        return True
+
+    def source(self) -> str:
+        """The text as libyaml counts it: one index a character."""
+        if self.text is None:
+            raw = self.raw if isinstance(self.raw, bytes) else self.raw.encode()
+            wide = raw.startswith((b"\xff\xfe", b"\xfe\xff"))
+            self.text = raw.decode("utf-16" if wide else "utf-8", "replace")
+        return self.text
+
+    def restore(self, value: str) -> str:
+        """Undo the stand-ins in a scalar."""
+        if not self.count:
+            return value
+        return value.replace(self.COLON, ":").replace(self.QUOTE, "'")
+
+
+class _Composer:
+    """Builds nodes from libyaml's events, as goyaml does, without recursion."""
+
+    def __init__(self, patches: _Patches) -> None:
+        self.patches = patches
+        self.parser = _Parser(patches.raw)
+        self.anchors: dict[str, Node] = {}
+        self.flow = 0
+
+    def document(self) -> Document:
+        self.parser.get_event()  # the start of the stream
+        start = self.parser.get_event()
+        if not isinstance(start, DocumentStartEvent):
+            return Document(None)
+        if start.version not in (None, (1, 1)):
+            raise _error("syntax", "runtimes read YAML 1.1 only", start, hint="remove the %YAML directive")
+        root = self.node(self.parser.get_event())
+        end = self.parser.get_event()
+        assert isinstance(end, DocumentEndEvent)  # noqa: S101 - libyaml's grammar
+        return Document(root, self.rest())
+
+    def rest(self) -> int | None:
+        """Return the line on which something stands behind the first document; nobody reads that."""
+        try:
+            event = self.parser.get_event()
+        except yaml.MarkedYAMLError as error:
+            return error.problem_mark.line + 1 if error.problem_mark else 1
+        except yaml.YAMLError:
+            return 1
+        return None if isinstance(event, StreamEndEvent) else event.start_mark.line + 1
+
+    def node(self, event: Any) -> Node:
+        root = self.open(event)
+        stack: list[Sequence | Mapping] = [root] if isinstance(root, (Sequence, Mapping)) else []
+        keys: list[Node | None] = [None]
+        while stack:
+            event = self.parser.get_event()
+            if isinstance(event, (SequenceEndEvent, MappingEndEvent)):
+                stack.pop()
+                keys.pop()
+                self.flow -= self.flow > 0
+                continue
+            if len(stack) >= MAX_DEPTH:
+                raise _error("too-deep", f"nested more than {MAX_DEPTH} levels deep", event)
+            node = self.open(event)
+            parent = stack[-1]
+            if isinstance(parent, Sequence):
+                parent.items.append(node)
+            elif (key := keys[-1]) is None:
+                keys[-1] = node
+            else:
+                parent.entries.append((key, node))
+                keys[-1] = None
+            if isinstance(node, (Sequence, Mapping)):
+                stack.append(node)
+                keys.append(None)
+        return root
+
+    def open(self, event: Any) -> Node:
+        mark = event.start_mark
+        line, column = mark.line + 1, mark.column + 1
+        node: Node
+        if isinstance(event, AliasEvent):
+            target = self.anchors.get(event.anchor)
+            if target is None:
+                raise _error("syntax", f"alias *{event.anchor} refers to no anchor before it", event)
+            return Alias(target, event.anchor, line, column)
+        if isinstance(event, ScalarEvent):
+            node = self.scalar(event, line, column)
+        else:
+            self.flow += bool(event.flow_style or self.flow)
+            kind = Sequence if isinstance(event, SequenceStartEvent) else Mapping
+            node = kind([], line, column)
+        if event.anchor is not None:
+            self.anchors[event.anchor] = node
+        return node
+
+    def scalar(self, event: Any, line: int, column: int) -> Scalar:
+        text = self.patches.restore(event.value)
+        plain = bool(event.implicit[0])
+        if plain and self.flow and "?" in text:
+            raise _error("syntax", "an unquoted '?' inside brackets", event, hint="put the value in quotes")
+        if event.style == '"' and "/" in text:
+            self.refuse_slash_escape(event)
+        if event.tag is None and not plain:
+            return Scalar(text, text, False, line, column)
+        try:
+            return Scalar(resolve(text, event.tag), text, plain, line, column)
+        except ScalarError as error:
+            raise _error("wrong-tag", str(error), event) from None
+
+    def refuse_slash_escape(self, event: Any) -> None:
+        source, start = self.patches.source(), event.start_mark
+        raw = source[start.index : event.end_mark.index]
+        match = re.match(r"(?:[^\\]|\\[^/])*\\/", raw, re.DOTALL)
+        if match:
+            line = start.line + 1 + raw.count("\n", 0, match.end())
+            column = match.end() - 1 - raw.rfind("\n", 0, match.end())
+            column += start.column if line == start.line + 1 else -1
+            hint = "write the slash without a backslash: '/'"
+            raise DocumentError("syntax", "runtimes do not know the escape '\\/'", line=line, column=column, hint=hint)
+
+
+def _error(rule: str, message: str, event: Any, *, hint: str | None = None) -> DocumentError:
+    mark = event.start_mark
+    return DocumentError(rule, message, line=mark.line + 1, column=mark.column + 1, hint=hint)
+
+
+def _syntax_error(error: yaml.MarkedYAMLError) -> DocumentError:
+    mark = error.problem_mark or error.context_mark
+    message = str(error.problem or "not YAML")
+    if error.context:
+        message += f", {error.context}"
+        if error.context_mark and mark and error.context_mark.line != mark.line:
+            message += f" that starts on line {error.context_mark.line + 1}"
+    line, column = (mark.line + 1, mark.column + 1) if mark else (1, 1)
+    return DocumentError("syntax", message, line=line, column=column)
+
+
+def _reader_error(text: bytes, error: yaml.reader.ReaderError) -> DocumentError:
+    before = text[: error.position]
+    line = before.count(b"\n") + 1
+    column = len(before[before.rfind(b"\n") + 1 :].decode("utf-8", "replace")) + 1
+    found = f" ({error.character:#04x})" if isinstance(error.character, int) and error.character >= 0 else ""
+    hint = "a spec is UTF-8 text without control characters: is this a spec file at all?"
+    return DocumentError("encoding", f"{error.reason}{found}", line=line, column=column, hint=hint)
+
+
+def walk(node: Node) -> Iterator[Node]:
+    """Yield a node and all below it, aliases not followed."""
+    todo = [node]
+    while todo:
+        node = todo.pop()
+        yield node
+        if isinstance(node, Sequence):
+            todo.extend(node.items)
+        elif isinstance(node, Mapping):
+            for key, value in node.entries:
+                todo += (key, value)

@@ -1,0 +1,27 @@
+"""Model to text and plain data: stable key order, absent fields left out."""
+
+from __future__ import annotations
+
+__all__ = ["dump", "to_data"]
+
+from typing import TYPE_CHECKING, Any, Literal
+
+import msgspec
+
+if TYPE_CHECKING:
+    from cdi.model import Spec
+
+
+def to_data(value: msgspec.Struct) -> dict[str, Any]:
+    """Return a spec, or a part of one, as dicts, lists, strings and numbers, keys as the CDI spec writes them."""
+    data: dict[str, Any] = msgspec.to_builtins(value, builtin_types=())
+    return data
+
+
+def dump(spec: Spec, *, format: Literal["yaml", "json"] = "yaml") -> str:  # noqa: A002 - the public contract
+    """Return a spec as text that ends with a newline; every reader of CDI specs takes both formats."""
+    if format == "json":
+        return msgspec.json.format(msgspec.json.encode(spec), indent=2).decode() + "\n"
+    from cdi.yaml_text import to_yaml  # noqa: PLC0415 - JSON needs none of it
+
+    return to_yaml(to_data(spec))

@@ -1,0 +1,169 @@
+"""Text to report: the spec, and every problem of the document with its line and column."""
+
+from __future__ import annotations
+
+__all__ = ["Report", "check", "locate"]
+
+import re
+from typing import TYPE_CHECKING
+
+import msgspec
+
+from cdi.decode import canonical, decode, fold
+from cdi.document import MAX_BYTES, Alias, Document, DocumentError, Mapping, Node, Sequence, parse
+from cdi.model import Spec
+from cdi.problem import Problem
+from cdi.rules import apply_rules
+from cdi.versions import minimum_version
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+
+class Report(msgspec.Struct, frozen=True, kw_only=True):
+    """What `check` says about a text.
+
+    `spec` is None when runtimes would not load it; `kind` and `cdi_version` are what the text says, right or
+    wrong, and None where that could not be read.
+    """
+
+    source: str
+    spec: Spec | None
+    problems: tuple[Problem, ...] = ()
+    minimum_version: str | None = None
+    kind: str | None = None
+    cdi_version: str | None = None
+
+    @property
+    def valid(self) -> bool:
+        """Whether the reference library loads the text."""
+        return self.spec is not None
+
+    @property
+    def devices(self) -> int:
+        """How many devices a valid spec defines."""
+        return len(self.spec.devices) if self.spec is not None else 0
+
+
+def check(text: str | bytes, *, source: str = "spec") -> Report:
+    """Return the report on a document; any input gets one, in time and memory bounded by its size.
+
+    A `source` that ends in `.json` also gets warnings for what only a YAML parser reads.
+    """
+    raw = text.encode("utf-8", "surrogatepass") if isinstance(text, str) else bytes(text)
+    is_json = source.endswith(".json")
+    spec = canonical(raw) if len(raw) <= MAX_BYTES and (raw[:1] == b"{" or not is_json) else None
+    if spec is not None and next(iter(apply_rules(spec)), None) is None:
+        return _report(source, spec, ())
+    return _explain(raw, source, is_json=is_json)
+
+
+def locate(text: str | bytes, problems: Iterable[Problem]) -> tuple[Problem, ...]:
+    """Return problems with the line and column of what their `where` names, in the order of the text."""
+    raw = text.encode("utf-8", "surrogatepass") if isinstance(text, str) else bytes(text)
+    try:
+        return _located(parse(raw).root, problems)
+    except DocumentError:
+        return tuple(problems)
+
+
+def _report(source: str, spec: Spec, problems: tuple[Problem, ...]) -> Report:
+    return Report(
+        source=source,
+        spec=spec,
+        problems=problems,
+        minimum_version=minimum_version(spec),
+        kind=spec.kind,
+        cdi_version=spec.cdi_version,
+    )
+
+
+def _explain(raw: bytes, source: str, *, is_json: bool) -> Report:
+    """Return the report on a text that is invalid or unwise: the slow way, which knows where everything stands."""
+    try:
+        document = parse(raw)
+    except DocumentError as error:
+        problem = Problem(
+            severity="error",
+            rule=error.rule,
+            message=error.message,
+            line=error.line,
+            column=error.column,
+            hint=error.hint,
+        )
+        return Report(source=source, spec=None, problems=(problem,))
+    decoded = decode(document.root)
+    problems = [*decoded.problems, *_around(raw, document, is_json=is_json)]
+    if decoded.spec is not None:
+        problems += apply_rules(decoded.spec)
+    located = _located(document.root, problems)
+    if decoded.spec is None or any(problem.severity == "error" for problem in problems):
+        return Report(
+            source=source, spec=None, problems=located, kind=decoded.kind, cdi_version=decoded.cdi_version
+        )
+    return _report(source, decoded.spec, located)
+
+
+def _around(raw: bytes, document: Document, *, is_json: bool) -> Iterable[Problem]:
+    """Yield what is odd about the text itself, whatever spec it holds."""
+    if document.rest_line is not None:
+        yield Problem(
+            severity="warning",
+            rule="extra-document",
+            message="runtimes read the first document only, what follows here is ignored",
+            line=document.rest_line,
+            column=1,
+            hint="write one file for each spec",
+        )
+    if is_json:
+        import json  # noqa: PLC0415 - for files with other problems only
+
+        try:
+            json.loads(raw)
+        except json.JSONDecodeError as error:
+            yield Problem(
+                severity="warning",
+                rule="not-json",
+                message=f"not JSON, though the file name says so: {error.msg[:1].lower()}{error.msg[1:]}",
+                line=error.lineno,
+                column=error.colno,
+                hint="runtimes read it as YAML; other tools will not: write strict JSON, or name the file .yaml",
+            )
+        except (UnicodeDecodeError, RecursionError):
+            pass  # libyaml reads UTF-16 too
+
+
+_STEP = re.compile(r"\[(\d+)\]$")
+
+
+def _located(root: Node | None, problems: Iterable[Problem]) -> tuple[Problem, ...]:
+    index: dict[str, tuple[int, int]] = {}
+    if root is not None:
+        _positions(root, "", index, 0)
+    found = [p if p.line is not None else _place(p, index) for p in problems]
+    return tuple(sorted(found, key=lambda p: (p.line or 0, p.column or 0)))
+
+
+def _place(problem: Problem, index: dict[str, tuple[int, int]]) -> Problem:
+    """Return the problem with the position of what it names, or of the nearest thing around that."""
+    where = fold(problem.where)
+    while where and where not in index:
+        where = _STEP.sub("", where) if _STEP.search(where) else where.rpartition(".")[0]
+    line, column = index.get(where, (1, 1))
+    return msgspec.structs.replace(problem, line=line, column=column)
+
+
+def _positions(node: Node, where: str, index: dict[str, tuple[int, int]], depth: int) -> None:
+    """Fill `index` with where each value stands; no part of a spec lies deeper than `depth` 10."""
+    index.setdefault(where, (node.line, node.column))
+    while isinstance(node, Alias):
+        node = node.target
+    if depth > 10:  # noqa: PLR2004
+        return
+    if isinstance(node, Sequence):
+        for i, item in enumerate(node.items):
+            _positions(item, f"{where}[{i}]", index, depth + 1)
+    elif isinstance(node, Mapping):
+        for key, value in node.entries:
+            name = fold(getattr(key, "text", ""))
+            _positions(value, f"{where}.{name}" if where else name, index, depth + 1)

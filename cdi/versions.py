@@ -1,0 +1,189 @@
+"""Versions of the CDI spec: which one a spec needs, and what lowering it costs."""
+
+from __future__ import annotations
+
+__all__ = ["EARLIEST", "LATEST", "VERSIONS", "Downgraded", "Dropped", "at_least", "downgrade", "minimum_version"]
+
+from typing import TYPE_CHECKING
+
+import msgspec
+from msgspec.structs import replace
+
+from cdi.errors import CdiError, UsageError
+from cdi.model import ContainerEdits, Device, Mount, Spec
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+VERSIONS = ("0.1.0", "0.2.0", "0.3.0", "0.4.0", "0.5.0", "0.6.0", "0.7.0", "0.8.0", "1.0.0", "1.1.0")
+LATEST = VERSIONS[-1]
+EARLIEST = "0.3.0"  # what the reference gives a spec that uses nothing newer
+
+
+class Dropped(msgspec.Struct, frozen=True, kw_only=True):
+    """Something that a lower version cannot say, and what its absence costs."""
+
+    where: str
+    what: str
+    cost: str
+
+
+class Downgraded(msgspec.Struct, frozen=True, kw_only=True):
+    """A spec for an older version, and what had to go."""
+
+    spec: Spec
+    dropped: tuple[Dropped, ...] = ()
+
+
+def _edits(spec: Spec) -> Iterator[ContainerEdits]:
+    yield spec.container_edits
+    for device in spec.devices:
+        yield device.container_edits
+
+
+def _uses_net_devices_or_new_rdt(edits: ContainerEdits) -> bool:
+    rdt = edits.intel_rdt
+    return bool(edits.net_devices) or (rdt is not None and (rdt.schemata is not None or rdt.enable_monitoring))
+
+
+def _uses_gids_or_rdt(edits: ContainerEdits) -> bool:
+    return bool(edits.additional_gids) or edits.intel_rdt is not None
+
+
+def _uses_host_path(edits: ContainerEdits) -> bool:
+    return any(node.host_path for node in edits.device_nodes)
+
+
+def _uses_mount_type(edits: ContainerEdits) -> bool:
+    return any(mount.type for mount in edits.mounts)
+
+
+# SPEC.md, "Released versions": newest first, with what needs the version. 0.8.0 and 1.0.0 added nothing.
+_NEEDS: tuple[tuple[str, Callable[[Spec], bool]], ...] = (
+    ("1.1.0", lambda spec: any(map(_uses_net_devices_or_new_rdt, _edits(spec)))),
+    ("0.7.0", lambda spec: any(map(_uses_gids_or_rdt, _edits(spec)))),
+    ("0.6.0", lambda spec: bool(spec.annotations or any(d.annotations for d in spec.devices) or "." in spec.class_)),
+    ("0.5.0", lambda spec: any(d.name[:1].isdecimal() for d in spec.devices) or any(map(_uses_host_path, _edits(spec)))),
+    ("0.4.0", lambda spec: any(map(_uses_mount_type, _edits(spec)))),
+)
+
+
+def minimum_version(spec: Spec) -> str:
+    """Return the lowest version that has everything the spec uses, as the reference computes it."""
+    return next((version for version, needs in _NEEDS if needs(spec)), EARLIEST)
+
+
+def at_least(version: str, other: str) -> bool:
+    """Return whether a known version, with or without a leading `v`, is `other` or newer."""
+    return VERSIONS.index(version.removeprefix("v")) >= VERSIONS.index(other)
+
+
+def downgrade(spec: Spec, version: str) -> Downgraded:
+    """Return the spec as a runtime that knows `version` loads it, naming what was dropped and the cost.
+
+    The result carries `version`, or the spec's own if that is lower. Raises `UsageError` for an unknown
+    version, and `CdiError` naming the device when what it is cannot be said in that version.
+    """
+    if version.removeprefix("v") not in VERSIONS:
+        message = f"unknown CDI version {version!r}"
+        raise UsageError(message, hint=f"known versions are {', '.join(VERSIONS)}")
+    cap = version.removeprefix("v")
+    _refuse_names(spec, cap)
+    dropped: list[Dropped] = []
+    edits = _lower_edits(spec.container_edits, cap, "containerEdits", dropped)
+    devices = tuple(_lower_device(device, cap, f"devices[{i}]", dropped) for i, device in enumerate(spec.devices))
+    annotations = spec.annotations
+    if annotations and not at_least(cap, "0.6.0"):
+        dropped.append(Dropped(where="annotations", what="annotations", cost=_COST["annotations"]))
+        annotations = {}
+    lowered = replace(spec, annotations=annotations, devices=devices, container_edits=edits)
+    own = spec.cdi_version.removeprefix("v")
+    target = own if own in VERSIONS and at_least(cap, own) else cap
+    return Downgraded(spec=replace(lowered, cdi_version=target), dropped=tuple(dropped))
+
+
+_COST = {
+    "annotations": "tools that read annotations no longer see them; containers get the same",
+    "netDevices": "the network interface is not moved into the container",
+    "additionalGids": "a process that is not root may lack the group that may open the device",
+    "intelRdt": "no cache or memory bandwidth is set aside",
+    "schemata": "the cache and bandwidth limits given as schemata are not set",
+    "enableMonitoring": "no monitoring group is made",
+}
+
+
+def _refuse_names(spec: Spec, cap: str) -> None:
+    if "." in spec.class_ and not at_least(cap, "0.6.0"):
+        message = f"kind {spec.kind!r} needs CDI 0.6.0, it cannot be lowered to {cap}"
+        raise CdiError(message, hint="a class with a dot is not allowed before 0.6.0: choose another class")
+    for device in spec.devices:
+        name = spec.qualified_name(device)
+        if device.name[:1].isdecimal() and not at_least(cap, "0.5.0"):
+            message = f"device '{name}' needs CDI 0.5.0, it cannot be lowered to {cap}"
+            raise CdiError(message, hint="a device name that starts with a digit is not allowed before 0.5.0")
+        for node in device.container_edits.device_nodes + spec.container_edits.device_nodes:
+            if node.host_path and node.host_path != node.path and not at_least(cap, "0.5.0"):
+                message = f"device '{name}' needs CDI 0.5.0 for hostPath {node.host_path!r}, it cannot be lowered to {cap}"
+                raise CdiError(message, hint="before 0.5.0 a device node has the same path in the container")
+    _refuse_mount_types(spec, cap)
+
+
+def _refuse_mount_types(spec: Spec, cap: str) -> None:
+    if at_least(cap, "0.4.0"):
+        return
+    for edits in _edits(spec):
+        for mount in edits.mounts:
+            if mount.type and mount.type != "bind":
+                message = f"mount {mount.container_path!r} of type {mount.type!r} needs CDI 0.4.0, it cannot be lowered"
+                raise CdiError(message, hint="before 0.4.0 there are only bind mounts")
+
+
+def _lower_device(device: Device, cap: str, where: str, dropped: list[Dropped]) -> Device:
+    edits = _lower_edits(device.container_edits, cap, f"{where}.containerEdits", dropped)
+    if not edits:
+        message = f"device {device.name!r} is nothing without what CDI {cap} lacks, it cannot be lowered"
+        lost = ", ".join(d.what for d in dropped if d.where.startswith(f"{where}."))
+        raise CdiError(message, hint=f"all it has is {lost or 'nothing'}")
+    annotations = device.annotations
+    if annotations and not at_least(cap, "0.6.0"):
+        dropped.append(Dropped(where=f"{where}.annotations", what="annotations", cost=_COST["annotations"]))
+        annotations = {}
+    return replace(device, annotations=annotations, container_edits=edits)
+
+
+def _lower_edits(edits: ContainerEdits, cap: str, where: str, dropped: list[Dropped]) -> ContainerEdits:
+    def drop(path: str) -> None:
+        what = path.rpartition(".")[2]
+        dropped.append(Dropped(where=f"{where}.{path}", what=what, cost=_COST[what]))
+
+    rdt = edits.intel_rdt
+    if not at_least(cap, "1.1.0"):
+        if edits.net_devices:
+            drop("netDevices")
+            edits = replace(edits, net_devices=())
+        if rdt is not None and at_least(cap, "0.7.0"):
+            if rdt.schemata is not None:
+                drop("intelRdt.schemata")
+            if rdt.enable_monitoring:
+                drop("intelRdt.enableMonitoring")
+            edits = replace(edits, intel_rdt=replace(rdt, schemata=None, enable_monitoring=False))
+    if not at_least(cap, "0.7.0"):
+        if edits.additional_gids:
+            drop("additionalGids")
+        if rdt is not None:
+            drop("intelRdt")
+        edits = replace(edits, additional_gids=(), intel_rdt=None)
+    if not at_least(cap, "0.5.0"):
+        nodes = tuple(replace(node, host_path=None) for node in edits.device_nodes)
+        edits = replace(edits, device_nodes=nodes)
+    if not at_least(cap, "0.4.0"):
+        mounts = tuple(_untyped(mount) for mount in edits.mounts)
+        edits = replace(edits, mounts=mounts)
+    return edits
+
+
+def _untyped(mount: Mount) -> Mount:
+    if not mount.type:
+        return mount
+    bind = () if {"bind", "rbind"} & set(mount.options) else ("bind",)
+    return replace(mount, type=None, options=mount.options + bind)
