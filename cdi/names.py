@@ -8,6 +8,7 @@ __all__ = [
     "annotation",
     "class_fault",
     "device_fault",
+    "natural_key",
     "parse_name",
     "spec_name",
     "split_kind",
@@ -32,6 +33,7 @@ _QUALIFIER = re.compile(r"[A-Za-z](?:[A-Za-z0-9._-]*[A-Za-z0-9])?")
 _DEVICE = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9._:-]*[A-Za-z0-9])?")
 _ANNOTATION = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9._-]*[A-Za-z0-9])?")
 _ANNOTATION_MAX = 63
+_NUMBER = re.compile(r"([0-9]+)")
 
 
 class QualifiedName(msgspec.Struct, frozen=True, order=True):
@@ -63,6 +65,15 @@ def parse_name(text: str) -> QualifiedName:
         message = f"invalid device name {text!r}: {fault}"
         raise InvalidName(message)
     return QualifiedName(vendor, class_, device)
+
+
+def natural_key(text: str) -> tuple[list[str | tuple[int, str]], str]:
+    """Return a sort key that puts `gpu=2` before `gpu=10`."""
+    parts: list[str | tuple[int, str]] = [*_NUMBER.split(text)]
+    for place in range(1, len(parts), 2):
+        digits = str(parts[place]).lstrip("0")
+        parts[place] = (len(digits), digits)
+    return parts, text
 
 
 def split_kind(kind: str) -> tuple[str, str]:
