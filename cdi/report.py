@@ -30,7 +30,6 @@ class Report(msgspec.Struct, frozen=True, kw_only=True):
     source: str
     spec: Spec | None
     problems: tuple[Problem, ...] = ()
-    minimum_version: str | None = None
     kind: str | None = None
     cdi_version: str | None = None
 
@@ -38,6 +37,11 @@ class Report(msgspec.Struct, frozen=True, kw_only=True):
     def valid(self) -> bool:
         """Whether the reference library loads the text."""
         return self.spec is not None
+
+    @property
+    def minimum_version(self) -> str | None:
+        """The lowest `cdiVersion` that the reference library accepts for a valid spec."""
+        return minimum_version(self.spec) if self.spec is not None else None
 
     @property
     def devices(self) -> int:
@@ -53,7 +57,7 @@ def check(text: str | bytes, *, source: str = "spec") -> Report:
     raw = text.encode("utf-8", "surrogatepass") if isinstance(text, str) else bytes(text)
     is_json = source.endswith(".json")
     spec = canonical(raw) if len(raw) <= MAX_BYTES and (raw[:1] == b"{" or not is_json) else None
-    if spec is not None and next(iter(apply_rules(spec)), None) is None:
+    if spec is not None and not apply_rules(spec):
         return _report(source, spec, ())
     return _explain(raw, source, is_json=is_json)
 
@@ -72,7 +76,6 @@ def _report(source: str, spec: Spec, problems: tuple[Problem, ...]) -> Report:
         source=source,
         spec=spec,
         problems=problems,
-        minimum_version=minimum_version(spec),
         kind=spec.kind,
         cdi_version=spec.cdi_version,
     )

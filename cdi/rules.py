@@ -11,7 +11,6 @@ __all__ = ["RULES", "Finding", "Rule", "apply_rules"]
 
 import re
 from collections.abc import Callable, Iterator
-from itertools import chain
 from typing import Any, Optional
 
 import msgspec
@@ -19,7 +18,7 @@ import msgspec
 from cdi.model import ContainerEdits, Device, DeviceNode, Hook, IntelRdt, Mount, NetDevice, Spec
 from cdi.names import class_fault, device_fault, split_kind, vendor_fault
 from cdi.problem import Problem, Severity
-from cdi.versions import VERSIONS, at_least, minimum_version
+from cdi.versions import LATEST, VERSIONS, at_least, minimum_version, needed_version
 
 
 class Finding(msgspec.Struct, frozen=True):
@@ -62,28 +61,40 @@ def _version_unknown(spec: Spec) -> Findings:
     if spec.cdi_version.removeprefix("v") in VERSIONS:
         return None
     if not spec.cdi_version:
-        return [Finding("cdiVersion", "cdiVersion is missing", f"this spec needs {minimum_version(spec)!r}")]
-    hint = f"known versions are {', '.join(VERSIONS)}; this spec needs {minimum_version(spec)}"
+        return [Finding("cdiVersion", "cdiVersion is missing", f"this spec needs {needed_version(spec)!r}")]
+    hint = f"known versions are {', '.join(VERSIONS)}; this spec needs {needed_version(spec)}"
     return [Finding("cdiVersion", f"unknown CDI version {spec.cdi_version!r}", hint)]
 
 
 @_rule("version-too-low", "error", Spec)
 def _version_too_low(spec: Spec) -> Findings:
     """`cdiVersion` is not lower than what the spec uses."""
-    version, needed = spec.cdi_version.removeprefix("v"), minimum_version(spec)
-    if version not in VERSIONS or at_least(version, needed):
+    version = spec.cdi_version.removeprefix("v")
+    if version == LATEST or version not in VERSIONS or at_least(version, minimum_version(spec)):
         return None
-    return [Finding("cdiVersion", f"version {version} lacks what the spec uses", f"write cdiVersion {needed!r}")]
+    hint = f"write cdiVersion {needed_version(spec)!r}"
+    return [Finding("cdiVersion", f"version {version} lacks what the spec uses", hint)]
 
 
-@_rule("version-too-high", "warning", Spec)
-def _version_too_high(spec: Spec) -> Findings:
-    """`cdiVersion` is not higher than needed: older runtimes drop the whole file for its number alone."""
-    version, needed = spec.cdi_version.removeprefix("v"), minimum_version(spec)
-    if version == needed or version not in VERSIONS or not at_least(version, needed):
+@_rule("version-misfit", "warning", Spec)
+def _version_misfit(spec: Spec) -> Findings:
+    """`cdiVersion` is just what the spec needs.
+
+    With a higher one, older runtimes drop the whole file for its number alone. A lower one is sometimes not
+    noticed by newer runtimes (they look for `hostPath` and mount types in the last device only), but those that
+    the number promises do not know the field, and drop the file.
+    """
+    version, needed = spec.cdi_version.removeprefix("v"), needed_version(spec)
+    if version == needed or version not in VERSIONS:
         return None
-    message = f"version {version} is higher than the {needed} that the spec needs, older runtimes refuse the file"
-    return [Finding("cdiVersion", message, f"write cdiVersion {needed!r}")]
+    hint = f"write cdiVersion {needed!r}"
+    if at_least(version, needed):
+        message = f"version {version} is higher than the {needed} that the spec needs, older runtimes refuse the file"
+        return [Finding("cdiVersion", message, hint)]
+    if not at_least(version, minimum_version(spec)):
+        return None  # version-too-low says it
+    message = f"the spec needs version {needed}, runtimes that know only {version} refuse the file"
+    return [Finding("cdiVersion", message, hint)]
 
 
 @_rule("kind", "error", Spec)
@@ -138,6 +149,8 @@ def _annotation_key(subject: Spec | Device) -> Findings:
 @_rule("annotation-size", "warning", Spec, Device)
 def _annotation_size(subject: Spec | Device) -> Findings:
     """The annotations of a spec or a device have at most 256 KiB together."""
+    if not subject.annotations:
+        return None
     size = sum(len(key.encode()) + len(value.encode()) for key, value in subject.annotations.items())
     if size <= _ANNOTATIONS_MAX:
         return None
@@ -179,12 +192,11 @@ def _empty_edits(device: Device) -> Findings:
 @_rule("env", "error", ContainerEdits, Hook)
 def _env(subject: ContainerEdits | Hook) -> Findings:
     """Environment entries are `NAME=value` with a name."""
-    found = None
-    for i, entry in enumerate(subject.env):
-        if entry.find("=") <= 0:
-            found = found or []
-            found.append(Finding(f"env[{i}]", f"invalid environment entry {entry!r}", "write NAME=value"))
-    return found
+    if not subject.env:
+        return None
+    bad = [(i, entry) for i, entry in enumerate(subject.env) if entry.find("=") <= 0]
+    hint = "write NAME=value"
+    return [Finding(f"env[{i}]", f"invalid environment entry {entry!r}", hint) for i, entry in bad] or None
 
 
 @_rule("duplicate-env", "warning", ContainerEdits, Hook)
@@ -202,29 +214,28 @@ def _duplicate_env(subject: ContainerEdits | Hook) -> Findings:
 @_rule("secret-env", "warning", ContainerEdits, Hook)
 def _secret_env(subject: ContainerEdits | Hook) -> Findings:
     """Spec files are readable by everyone on the node, so they hold no secrets."""
-    found = None
-    for i, entry in enumerate(subject.env):
-        name, _, value = entry.partition("=")
-        if value and value[0] != "/" and _SECRET.search(name):
-            found = found or []
-            hint = "every user of the node can read it: pass secrets through the workload instead"
-            found.append(Finding(f"env[{i}]", f"{name!r} looks like a secret", hint))
-    return found
+    if not _SECRET.search("\n".join(subject.env)):
+        return None
+    hint = "every user of the node can read it: pass secrets through the workload instead"
+    bad = [(i, entry.partition("=")[0]) for i, entry in enumerate(subject.env) if _SECRET.search(entry)]
+    return [Finding(f"env[{i}]", f"{name!r} looks like a secret", hint) for i, name in bad] or None
 
 
-_SECRET = re.compile(
-    r"(?:^|_)(?:PASSWORD|PASSWD|PASSPHRASE|SECRET|TOKEN|CREDENTIALS?|(?:API|ACCESS|PRIVATE|SECRET)_?KEY)(?:_ID)?$",
-    re.IGNORECASE,
+_SECRET = re.compile(  # a value that is a path names a file that holds the secret
+    r"(?:^|_)(?:PASSWORD|PASSWD|PASSPHRASE|SECRET|TOKEN|CREDENTIALS?|(?:API|ACCESS|PRIVATE|SECRET)_?KEY)=[^/\s]",
+    re.IGNORECASE | re.MULTILINE,
 )
 
 
 @_rule("duplicate-path", "warning", ContainerEdits)
 def _duplicate_path(edits: ContainerEdits) -> Findings:
     """A path in the container is used once: of two, the last one wins."""
+    unique = {node.path for node in edits.device_nodes}
+    unique.update([mount.container_path for mount in edits.mounts])
+    if len(unique) == len(edits.device_nodes) + len(edits.mounts):
+        return None
     paths = [(node.path, f"deviceNodes[{i}].path") for i, node in enumerate(edits.device_nodes)]
     paths += [(mount.container_path, f"mounts[{i}].containerPath") for i, mount in enumerate(edits.mounts)]
-    if len({path for path, _ in paths}) == len(paths):
-        return None
     found, first = [], dict[str, str]()
     for path, where in paths:
         if path and path in first:
@@ -411,97 +422,104 @@ def _interface(name: str) -> bool:
 # Paths of all kinds.
 
 
-def _paths(subject: DeviceNode | Mount | Hook) -> tuple[tuple[str, str | None], ...]:
-    if isinstance(subject, DeviceNode):
-        return ("path", subject.path), ("hostPath", subject.host_path)
-    if isinstance(subject, Hook):
-        return (("path", subject.path),)
-    if subject.type and subject.type != "bind":  # the source of a tmpfs or proc is no path
-        return (("containerPath", subject.container_path),)
-    return ("hostPath", subject.host_path), ("containerPath", subject.container_path)
+@_rule("path", "warning", Spec)
+def _path(spec: Spec) -> Findings:
+    """Paths are absolute and clean.
 
-
-@_rule("relative-path", "warning", DeviceNode, Mount, Hook)
-def _relative_path(subject: DeviceNode | Mount | Hook) -> Findings:
-    """Paths are absolute: what a relative one means depends on the runtime."""
-    found = None
-    for key, path in _paths(subject):
+    What a relative path means depends on the runtime. With `..`, `.`, doubled or trailing slashes, two spellings
+    of one path are not seen as the same.
+    """
+    if _tidy(spec):
+        return None
+    found = []
+    for where, path in _paths(spec):
         if path and path[0] != "/":
-            found = found or []
-            found.append(Finding(key, f"relative path {path!r}", "write an absolute path"))
-    return found
-
-
-@_rule("unclean-path", "warning", DeviceNode, Mount, Hook)
-def _unclean_path(subject: DeviceNode | Mount | Hook) -> Findings:
-    """Paths have no `..`, `.`, doubled or trailing slashes: two spellings of a path are not seen as the same."""
-    found = None
-    for key, path in _paths(subject):
-        if path and ("//" in path or "/." in path or (path[-1] == "/" and path != "/")) and _UNCLEAN.search(path):
-            found = found or []
-            found.append(Finding(key, f"unclean path {path!r}", "write it without '.', '..' and extra slashes"))
-    return found
+            found.append(Finding(where, f"relative path {path!r}", "write an absolute path"))
+        elif _UNCLEAN.search(path):
+            found.append(Finding(where, f"unclean path {path!r}", "write it without '.', '..' and extra slashes"))
+    return found or None
 
 
 _UNCLEAN = re.compile(r"//|/\.{1,2}(?:/|$)|./$")
 
 
-_Functions = list[tuple[Rule, Callable[[Any], Findings]]]
+def _paths(spec: Spec) -> Iterator[tuple[str, str]]:
+    everywhere = [("containerEdits", spec.container_edits)]
+    everywhere += [(f"devices[{i}].containerEdits", device.container_edits) for i, device in enumerate(spec.devices)]
+    for where, edits in everywhere:
+        for i, node in enumerate(edits.device_nodes):
+            yield f"{where}.deviceNodes[{i}].path", node.path
+            yield f"{where}.deviceNodes[{i}].hostPath", node.host_path or ""
+        for i, hook in enumerate(edits.hooks):
+            yield f"{where}.hooks[{i}].path", hook.path
+        for i, mount in enumerate(edits.mounts):
+            if not mount.type or mount.type == "bind":  # the source of a tmpfs or proc is no path
+                yield f"{where}.mounts[{i}].hostPath", mount.host_path
+            yield f"{where}.mounts[{i}].containerPath", mount.container_path
+
+
+def _tidy(spec: Spec) -> bool:
+    """Return whether all paths are surely absolute and clean: one look at many paths."""
+    paths = ["/"]
+    for edits in (spec.container_edits, *[device.container_edits for device in spec.devices]):
+        for node in edits.device_nodes:
+            paths.append(node.path)
+            if node.host_path:
+                paths.append(node.host_path)
+        paths += [hook.path for hook in edits.hooks]
+        for mount in edits.mounts:
+            paths += mount.host_path, mount.container_path
+    text = "\n".join(paths) + "\n"
+    absolute = text.count("\n/") == len(paths) - 1
+    return absolute and "//" not in text and "/." not in text and text.find("/\n", 1) < 0
+
+
+# Applying them. Most specs break no rule, so asking is cheap and explaining is not.
+
+_Functions = tuple[Callable[[Any], Findings], ...]
 
 
 def _of(subject: type) -> _Functions:
-    return [(rule, rule.function) for rule in RULES if rule.subject is subject]
+    return tuple(rule.function for rule in RULES if rule.subject is subject)
 
 
-_SPEC, _DEVICE, _EDITS = _of(Spec), _of(Device), _of(ContainerEdits)
-_PARTS: tuple[tuple[str, str, _Functions], ...] = (
-    ("device_nodes", "deviceNodes", _of(DeviceNode)),
-    ("net_devices", "netDevices", _of(NetDevice)),
-    ("hooks", "hooks", _of(Hook)),
-    ("mounts", "mounts", _of(Mount)),
-)
-_RDT = _of(IntelRdt)
+_BY_FUNCTION = {rule.function: rule for rule in RULES}
+_SPEC, _DEVICE, _EDITS, _RDT = _of(Spec), _of(Device), _of(ContainerEdits), _of(IntelRdt)
+_NODE, _NET, _HOOK, _MOUNT = _of(DeviceNode), _of(NetDevice), _of(Hook), _of(Mount)
 
 
-def apply_rules(spec: Spec) -> Iterator[Problem]:
-    """Yield what the rules find in a spec; `where` is set, line and column are not."""
-    return chain(
-        _apply(_SPEC, spec, ""),
-        _apply_edits(spec.container_edits, "containerEdits"),
-        *(_apply_device(device, i) for i, device in enumerate(spec.devices)),
-    )
-
-
-def _apply_device(device: Device, index: int) -> list[Problem]:
-    found = _apply(_DEVICE, device, f"devices[{index}]")
-    found += _apply_edits(device.container_edits, f"devices[{index}].containerEdits")
-    return found
-
-
-def _apply_edits(edits: ContainerEdits, where: str) -> list[Problem]:
-    problems = _apply(_EDITS, edits, where)
-    for attribute, key, functions in _PARTS:
-        parts = getattr(edits, attribute)
-        for part in parts:
-            for _, function in functions:
-                if function(part) is not None:
-                    break
-            else:
-                continue
-            problems += _apply(functions, part, f"{where}.{key}[{_index(parts, part)}]")
-    if edits.intel_rdt is not None:
-        problems += _apply(_RDT, edits.intel_rdt, f"{where}.intelRdt")
+def apply_rules(spec: Spec) -> list[Problem]:
+    """Return what the rules find in a spec; `where` is set, line and column are not."""
+    problems = _ask(_SPEC, spec, "") + _edits(spec.container_edits, "containerEdits")
+    for i, device in enumerate(spec.devices):
+        where = f"devices[{i}]"
+        problems += _ask(_DEVICE, device, where)
+        problems += _edits(device.container_edits, where + ".containerEdits")
     return problems
 
 
-def _index(parts: tuple[object, ...], part: object) -> int:
-    return next(i for i, other in enumerate(parts) if other is part)
+def _edits(edits: ContainerEdits, where: str) -> list[Problem]:
+    problems = _ask(_EDITS, edits, where)
+    for functions, parts, key in (
+        (_NODE, edits.device_nodes, "deviceNodes"),
+        (_NET, edits.net_devices, "netDevices"),
+        (_HOOK, edits.hooks, "hooks"),
+        (_MOUNT, edits.mounts, "mounts"),
+    ):
+        for function in functions if parts else ():
+            found = [i for i, part in enumerate(parts) if function(part) is not None]
+            for i in found:
+                problems += _ask((function,), parts[i], f"{where}.{key}[{i}]")
+    if edits.intel_rdt is not None:
+        problems += _ask(_RDT, edits.intel_rdt, where + ".intelRdt")
+    return problems
 
 
-def _apply(functions: _Functions, subject: object, where: str) -> list[Problem]:
+def _ask(functions: _Functions, subject: object, where: str) -> list[Problem]:
     problems = []
-    for rule, function in functions:
+    for function in functions:
         for finding in function(subject) or ():
+            rule = _BY_FUNCTION[function]
             place = f"{where}.{finding.where}" if where and finding.where else where or finding.where
             problem = Problem(
                 severity=rule.severity, rule=rule.name, message=finding.message, where=place, hint=finding.hint

@@ -2,7 +2,17 @@
 
 from __future__ import annotations
 
-__all__ = ["EARLIEST", "LATEST", "VERSIONS", "Downgraded", "Dropped", "at_least", "downgrade", "minimum_version"]
+__all__ = [
+    "EARLIEST",
+    "LATEST",
+    "VERSIONS",
+    "Downgraded",
+    "Dropped",
+    "at_least",
+    "downgrade",
+    "minimum_version",
+    "needed_version",
+]
 
 from typing import TYPE_CHECKING
 
@@ -13,7 +23,7 @@ from cdi.errors import CdiError, UsageError
 from cdi.model import ContainerEdits, Device, Mount, Spec
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Iterator
 
 VERSIONS = ("0.1.0", "0.2.0", "0.3.0", "0.4.0", "0.5.0", "0.6.0", "0.7.0", "0.8.0", "1.0.0", "1.1.0")
 LATEST = VERSIONS[-1]
@@ -35,42 +45,51 @@ class Downgraded(msgspec.Struct, frozen=True, kw_only=True):
     dropped: tuple[Dropped, ...] = ()
 
 
+def needed_version(spec: Spec) -> str:
+    """Return the lowest version whose runtimes know every field of the spec (SPEC.md, "Released versions")."""
+    return max(_name_version(spec), *(_edits_version(e, fields=True) for e in _edits(spec)))
+
+
+def minimum_version(spec: Spec) -> str:
+    """Return the lowest version that the reference library accepts for the spec.
+
+    That is `needed_version`, but for a flaw of the reference: built as Go 1.19 to 1.21 it looks for `hostPath`
+    and for mount types in the last device and in the spec's own edits only (specs-go/version.go, a loop variable
+    whose address is kept).
+    """
+    seen = (spec.container_edits, *(device.container_edits for device in spec.devices[-1:]))
+    unseen = (device.container_edits for device in spec.devices[:-1])
+    versions = [_edits_version(e, fields=True) for e in seen]
+    versions += [_edits_version(e, fields=False) for e in unseen]
+    return max(_name_version(spec), *versions)
+
+
 def _edits(spec: Spec) -> Iterator[ContainerEdits]:
     yield spec.container_edits
     for device in spec.devices:
         yield device.container_edits
 
 
-def _uses_net_devices_or_new_rdt(edits: ContainerEdits) -> bool:
+def _name_version(spec: Spec) -> str:
+    """Return what annotations and names need."""
+    if spec.annotations or "." in spec.class_ or any([device.annotations for device in spec.devices]):
+        return "0.6.0"
+    return "0.5.0" if any([device.name[:1] in _DIGITS for device in spec.devices]) else EARLIEST
+
+
+def _edits_version(edits: ContainerEdits, *, fields: bool) -> str:
+    """Return what edits need, with or without the fields of device nodes and mounts."""
     rdt = edits.intel_rdt
-    return bool(edits.net_devices) or (rdt is not None and (rdt.schemata is not None or rdt.enable_monitoring))
+    if edits.net_devices or (rdt is not None and (rdt.schemata is not None or rdt.enable_monitoring)):
+        return "1.1.0"
+    if edits.additional_gids or rdt is not None:
+        return "0.7.0"
+    if fields and any([node.host_path for node in edits.device_nodes]):
+        return "0.5.0"
+    return "0.4.0" if fields and any([mount.type for mount in edits.mounts]) else EARLIEST
 
 
-def _uses_gids_or_rdt(edits: ContainerEdits) -> bool:
-    return bool(edits.additional_gids) or edits.intel_rdt is not None
-
-
-def _uses_host_path(edits: ContainerEdits) -> bool:
-    return any(node.host_path for node in edits.device_nodes)
-
-
-def _uses_mount_type(edits: ContainerEdits) -> bool:
-    return any(mount.type for mount in edits.mounts)
-
-
-# SPEC.md, "Released versions": newest first, with what needs the version. 0.8.0 and 1.0.0 added nothing.
-_NEEDS: tuple[tuple[str, Callable[[Spec], bool]], ...] = (
-    ("1.1.0", lambda spec: any(map(_uses_net_devices_or_new_rdt, _edits(spec)))),
-    ("0.7.0", lambda spec: any(map(_uses_gids_or_rdt, _edits(spec)))),
-    ("0.6.0", lambda spec: bool(spec.annotations or any(d.annotations for d in spec.devices) or "." in spec.class_)),
-    ("0.5.0", lambda spec: any(d.name[:1].isdecimal() for d in spec.devices) or any(map(_uses_host_path, _edits(spec)))),
-    ("0.4.0", lambda spec: any(map(_uses_mount_type, _edits(spec)))),
-)
-
-
-def minimum_version(spec: Spec) -> str:
-    """Return the lowest version that has everything the spec uses, as the reference computes it."""
-    return next((version for version, needs in _NEEDS if needs(spec)), EARLIEST)
+_DIGITS = frozenset("0123456789")
 
 
 def at_least(version: str, other: str) -> bool:
@@ -118,7 +137,7 @@ def _refuse_names(spec: Spec, cap: str) -> None:
         raise CdiError(message, hint="a class with a dot is not allowed before 0.6.0: choose another class")
     for device in spec.devices:
         name = spec.qualified_name(device)
-        if device.name[:1].isdecimal() and not at_least(cap, "0.5.0"):
+        if device.name[:1] in _DIGITS and not at_least(cap, "0.5.0"):
             message = f"device '{name}' needs CDI 0.5.0, it cannot be lowered to {cap}"
             raise CdiError(message, hint="a device name that starts with a digit is not allowed before 0.5.0")
         for node in device.container_edits.device_nodes + spec.container_edits.device_nodes:
