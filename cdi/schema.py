@@ -6,6 +6,7 @@ __all__ = ["schema", "schema_problems"]
 
 import json
 from difflib import get_close_matches
+from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -50,7 +51,7 @@ def schema_problems(spec: object, schema: dict[str, Any]) -> Iterator[Problem]:
     Values are taken as YAML reads them and keys as they are written, with none of the conversions that
     runtimes make. Raises `UsageError` for a schema that is none or that refers to other files.
     """
-    validator = _validator(schema)
+    validator = _validator(json.dumps(schema))
     if not isinstance(spec, (str, bytes)):
         yield from _problems(validator, spec)
         return
@@ -70,13 +71,16 @@ def _folder() -> Path:
     return installed if installed.is_dir() else Path(__file__).parent.parent / "schemas"
 
 
-def _validator(schema: dict[str, Any]) -> Validator:
+@lru_cache(maxsize=8)
+def _validator(text: str) -> Validator:
+    """Return what checks data against the schema in a JSON text; making it takes longer than a check."""
     try:
         from jsonschema import SchemaError, validators  # noqa: PLC0415 - optional and slow to import
         from referencing import Registry  # noqa: PLC0415 - comes with jsonschema
     except ImportError as error:
         message = "checking against a JSON Schema needs the Python package jsonschema"
         raise CdiError(message, hint="install it with: pip install 'cdi-tools[schema]'") from error
+    schema = json.loads(text)
     base = validators.validator_for(schema, default=validators.Draft202012Validator)
     try:
         base.check_schema(schema)
@@ -84,8 +88,9 @@ def _validator(schema: dict[str, Any]) -> Validator:
         message = f"not a JSON Schema: {_where(error.absolute_path) or 'the schema'}: {_short(error.message)}"
         raise UsageError(message) from None
     extend: Callable[..., type[Validator]] = validators.extend
-    linear = extend(base, {"uniqueItems": _unique_items})
-    return linear(schema, registry=Registry())  # a registry of its own fetches nothing
+    types = base.TYPE_CHECKER.redefine("array", lambda _, found: isinstance(found, (list, tuple)))
+    ours = extend(base, {"uniqueItems": _unique_items}, type_checker=types)
+    return ours(schema, registry=Registry())  # a registry of its own fetches nothing
 
 
 def _problems(validator: Validator, data: Any) -> Iterator[Problem]:
@@ -239,7 +244,7 @@ def _types(wanted: str | list[str]) -> str:
 def _name(found: object) -> str:
     if found is None:
         return "null"
-    if isinstance(found, (dict, list)):
+    if isinstance(found, (dict, list, tuple)):
         return "a mapping" if isinstance(found, dict) else "a list"
     kind = "a string, " if isinstance(found, str) else "" if isinstance(found, bool) else "a number, "
     return kind + _show(found)
