@@ -4,6 +4,7 @@ from __future__ import annotations
 
 __all__ = ["dump", "to_data"]
 
+import re
 from typing import TYPE_CHECKING, Any, Literal
 
 import msgspec
@@ -21,7 +22,16 @@ def to_data(value: msgspec.Struct) -> dict[str, Any]:
 def dump(spec: Spec, *, format: Literal["yaml", "json"] = "yaml") -> str:  # noqa: A002 - the public contract
     """Return a spec as text that ends with a newline; every reader of CDI specs takes both formats."""
     if format == "json":
-        return msgspec.json.format(msgspec.json.encode(spec), indent=2).decode() + "\n"
+        text = msgspec.json.format(msgspec.json.encode(spec), indent=2).decode() + "\n"
+        return text if text.isascii() and "\x7f" not in text else _NOT_YAML.sub(_escape, text)
     from cdi.yaml_text import to_yaml  # noqa: PLC0415 - JSON needs none of it
 
     return to_yaml(to_data(spec))
+
+
+# Fine in JSON, but YAML parsers, which runtimes read JSON with, refuse these characters or take them for line breaks.
+_NOT_YAML = re.compile("[\x7f-\x9f\u2028\u2029\ufeff\ufffe\uffff]")
+
+
+def _escape(match: re.Match[str]) -> str:
+    return f"\\u{ord(match[0]):04x}"
