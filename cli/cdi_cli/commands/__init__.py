@@ -1,0 +1,54 @@
+"""The commands: one module each, or each small group, imported when it runs."""
+
+from __future__ import annotations
+
+__all__ = ["COMMANDS", "SECTIONS", "Entry"]
+
+from typing import NamedTuple
+
+
+class Entry(NamedTuple):
+    """A command of the table: its module in this package, its help in one line, the shared options it takes."""
+
+    module: str
+    help: str
+    takes: tuple[str, ...] = ()
+
+
+_HOST = ("root",)
+_DIRS = ("spec_dir", "root")
+
+SECTIONS: dict[str, dict[str, Entry]] = {
+    "From hardware to specs": {
+        "discover": Entry("discover", "Show the hardware that can be given to containers, and what was skipped.", _HOST),
+        "generate": Entry("generate", "Write specs for the hardware of this host.", _DIRS),
+        "snapshot": Entry("snapshot", "Record this host as a text tree that --root can stand in for.", _HOST),
+    },
+    "Spec files": {
+        "validate": Entry("validate", "Check specs as runtimes do, and say what is wrong where.", _DIRS),
+        "install": Entry("install", "Check spec files, then put them in place atomically.", _DIRS),
+        "uninstall": Entry("uninstall", "Remove installed specs.", _DIRS),
+        "convert": Entry("convert", "Write a spec as JSON or YAML."),
+        "transform": Entry("transform", "Change the root of a spec's paths."),
+        "diff": Entry("diff", "Compare two specs, device by device."),
+        "schema": Entry("schema", "Print the JSON Schema of specs."),
+    },
+    "What is installed": {
+        "devices": Entry("listing", "List the devices that containers can ask for.", _DIRS),
+        "specs": Entry("listing", "List the spec files.", _DIRS),
+        "vendors": Entry("listing", "List the vendors.", _DIRS),
+        "classes": Entry("listing", "List the device classes.", _DIRS),
+        "dirs": Entry("listing", "List the spec directories.", _DIRS),
+        "show": Entry("show", "Show what devices add to a container, from which file and line.", _DIRS),
+        "monitor": Entry("monitor", "Show changes in the spec directories as they happen.", _DIRS),
+    },
+    "Containers": {
+        "inject": Entry("inject", "Add devices to an OCI runtime spec.", _DIRS),
+        "resolve": Entry("inject", "Add the devices that an OCI runtime spec asks for.", _DIRS),
+    },
+    "Shell": {
+        "completion": Entry("completion", "Print the completion script for a shell."),
+    },
+}
+
+COMMANDS = {name: entry for section in SECTIONS.values() for name, entry in section.items()}

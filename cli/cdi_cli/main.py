@@ -1,0 +1,59 @@
+"""The entry point: runs a command line, writes the answer, and turns every failure into a line and an exit code."""
+
+from __future__ import annotations
+
+__all__ = ["main"]
+
+import sys
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+INTERRUPTED = 130
+BROKEN_PIPE = 141
+BUG = 70
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run `cdi` with these arguments, by default the process's, and return the exit code."""
+    arguments = sys.argv[1:] if argv is None else list(argv)
+    try:
+        from cdi_cli.streams import OutputClosed, open_missing  # noqa: PLC0415 - ^C during imports is ^C, too
+
+        open_missing()
+        try:
+            return _run(arguments)
+        except OutputClosed:
+            return BROKEN_PIPE
+    except KeyboardInterrupt:
+        return _interrupted()
+    except Exception as error:  # noqa: BLE001 - the one place where nothing gets past
+        from cdi_cli.failure import explain  # noqa: PLC0415 - rarely needed
+
+        return explain(error, arguments)
+
+
+def _run(arguments: Sequence[str]) -> int:
+    from cdi_cli.app import invoke  # noqa: PLC0415 - Typer takes a while
+
+    outcome = invoke(arguments)
+    if isinstance(outcome, int):
+        return _interrupted() if outcome == INTERRUPTED else outcome
+
+    from cdi_cli.render import render  # noqa: PLC0415 - only when there is an answer
+    from cdi_cli.streams import say, write_answer  # noqa: PLC0415 - as above
+
+    answer, settings = outcome
+    if not settings.quiet:
+        for note in answer.notes:
+            say(f"cdi: {note}")
+    write_answer(render(answer, settings))
+    return answer.exit_code
+
+
+def _interrupted() -> int:
+    from cdi_cli.streams import say  # noqa: PLC0415 - rarely needed
+
+    say("cdi: interrupted")
+    return INTERRUPTED

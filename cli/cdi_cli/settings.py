@@ -1,0 +1,47 @@
+"""The options that all commands share, as one value."""
+
+from __future__ import annotations
+
+__all__ = ["Settings"]
+
+import os
+from typing import Literal
+
+import msgspec
+from msgspec.structs import replace
+
+
+class Settings(msgspec.Struct, frozen=True, kw_only=True):
+    """Global options; those after the command win over those before it, spec directories add up."""
+
+    root: str = "/"
+    spec_dir: tuple[str, ...] = ()
+    output: str = ""
+    quiet: bool = False
+    verbose: bool = False
+    color: Literal["auto", "always", "never"] = "auto"
+
+    def overlaid(self, given: dict[str, object]) -> Settings:
+        """Return these settings with what was given on top; absent options change nothing."""
+        known = {name: value for name, value in given.items() if name in self.__struct_fields__ and value}
+        if "spec_dir" in known:
+            known["spec_dir"] = (*self.spec_dir, *given["spec_dir"])  # type: ignore[misc]
+        return replace(self, **known)
+
+    @property
+    def dirs(self) -> tuple[str, ...]:
+        """The spec directories, from low to high priority."""
+        if self.spec_dir:
+            return self.spec_dir
+        named = tuple(filter(None, os.environ.get("CDI_SPEC_DIRS", "").split(":")))
+        if named:
+            return named
+        from cdi.registry import DEFAULT_DIRS  # noqa: PLC0415 - few commands need it
+
+        root = self.root.rstrip("/")
+        return tuple(root + directory for directory in DEFAULT_DIRS)
+
+    @property
+    def named_dirs(self) -> bool:
+        """Whether the user chose the spec directories."""
+        return bool(self.spec_dir or os.environ.get("CDI_SPEC_DIRS"))

@@ -1,0 +1,42 @@
+"""The documents that a user names: files, what lies in directories, and stdin."""
+
+from __future__ import annotations
+
+__all__ = ["STDIN", "read_document", "spec_files"]
+
+import os
+import sys
+
+from cdi.document import MAX_BYTES
+from cdi.errors import FileError
+from cdi.names import natural_key
+from cdi.store import read
+from cdi_cli.streams import is_closed
+
+STDIN = "-"
+_SUFFIXES = (".json", ".yaml")  # what runtimes read
+
+
+def spec_files(directory: str) -> list[str] | None:
+    """Return the paths of the spec files in a directory, None when it is none; raise `FileError`."""
+    try:
+        with os.scandir(directory) as entries:
+            names = [entry.name for entry in entries if entry.name.endswith(_SUFFIXES) and not entry.is_dir()]
+    except (FileNotFoundError, NotADirectoryError):
+        return None
+    except OSError as error:
+        raise FileError.from_os(error, "read", directory) from error
+    return [os.path.join(directory, name) for name in sorted(names, key=natural_key)]
+
+
+def read_document(path: str) -> bytes:
+    """Return the content of a file, or of stdin for `-`; raise `FileError`."""
+    if path != STDIN:
+        return read(path)
+    if sys.stdin is None or is_closed(0):
+        message = "cannot read standard input: it is closed"
+        raise FileError(message)
+    try:
+        return sys.stdin.buffer.read(MAX_BYTES + 1)
+    except OSError as error:
+        raise FileError.from_os(error, "read", "standard input") from error

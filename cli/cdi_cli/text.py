@@ -1,0 +1,24 @@
+"""Text for people: odd characters made visible, colours, and columns."""
+
+from __future__ import annotations
+
+__all__ = ["counted", "paint", "printable"]
+
+_CODES = {"red": "31", "yellow": "33", "green": "32", "cyan": "36", "bold": "1", "dim": "2"}
+# Control characters in names of files and devices could rewrite a terminal or fake a line.
+_CONTROLS = {code: f"\\x{code:02x}" for code in (*range(0x20), *range(0x7F, 0xA0))}
+
+
+def printable(text: str) -> str:
+    """Return text for a terminal, on one line: control characters are written as escapes."""
+    return text.translate(_CONTROLS)
+
+
+def paint(text: str, style: str, *, color: bool) -> str:
+    """Return text in a style, such as `red`, where colours are wanted."""
+    return f"\x1b[{_CODES[style]}m{text}\x1b[0m" if color else text
+
+
+def counted(number: int, noun: str) -> str:
+    """Return `1 file`, `2 files`."""
+    return f"{number} {noun}" if number == 1 else f"{number} {noun}s"
