@@ -1,0 +1,103 @@
+"""Every check of the project: `nox` runs what a change must pass, `nox -l` lists all."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import nox
+
+PROJECT = nox.project.load_toml("pyproject.toml")
+SUPPORTED = ("3.10", "3.11", "3.12", "3.13")
+# What cannot run without the optional dependencies.
+NEED_EXTRAS = ("tests/cli", "tests/e2e", "tests/property", "tests/test_schema.py", "tests/test_schema_agreement.py")
+
+nox.options.default_venv_backend = "venv"
+nox.options.reuse_venv = "yes"
+nox.options.sessions = ["lint", "types", "package", "tests", "minimal", "e2e"]
+
+
+def _installed() -> list[str]:
+    """Return the supported Pythons that this machine has, at least the one that runs nox."""
+    if shutil.which("pyenv"):  # its `python3.X` commands answer only for the versions that are switched on
+        versions = subprocess.run(["pyenv", "versions", "--bare"], check=True, capture_output=True, text=True)
+        known = [line for line in versions.stdout.split() if line.startswith(SUPPORTED)]
+        os.environ["PYENV_VERSION"] = ":".join([*known, "system"])
+    running = f"{sys.version_info.major}.{sys.version_info.minor}"
+    return [version for version in SUPPORTED if version == running or _answers(f"python{version}")]
+
+
+def _answers(command: str) -> bool:
+    try:
+        return subprocess.run([command, "-c", "import venv, ensurepip"], check=False, capture_output=True).returncode == 0
+    except FileNotFoundError:
+        return False
+
+
+def _group(name: str) -> list[str]:
+    return nox.project.dependency_groups(PROJECT, name)
+
+
+@nox.session
+def lint(session: nox.Session) -> None:
+    """Ruff: the rules and the format."""
+    session.install(*_group("lint"))
+    session.run("ruff", "check")
+    session.run("ruff", "format", "--check")
+
+
+@nox.session
+def types(session: nox.Session) -> None:
+    """Mypy and pyright, over the tests too."""
+    session.install("-e", ".[all]", *_group("types"), "nox")
+    session.run("mypy")
+    session.run("pyright")
+
+
+@nox.session(python=_installed())
+def tests(session: nox.Session) -> None:
+    """The tests, on every installed Python from 3.10 to 3.13."""
+    session.install("-e", ".[all]", *_group("test"))
+    session.run("pytest", "-n", "auto", "-m", "not e2e", *session.posargs)
+
+
+@nox.session
+def minimal(session: nox.Session) -> None:
+    """The library's tests, without the optional dependencies."""
+    session.install("-e", ".", *_group("minimal"))
+    ignored = [f"--ignore={path}" for path in NEED_EXTRAS]
+    session.run("pytest", *ignored, *session.posargs)
+
+
+@nox.session
+def property(session: nox.Session) -> None:  # noqa: A001 - the name of the session
+    """Property tests, for minutes instead of seconds."""
+    session.install("-e", ".[all]", *_group("test"))
+    session.run("pytest", "-n", "auto", "tests/property", "--hypothesis-profile=long", *session.posargs)
+
+
+@nox.session
+def package(session: nox.Session) -> None:
+    """Build the sdist, the wheel from it, and use the wheel as its users would."""
+    session.install(*_group("package"))
+    dist = Path(session.create_tmp()) / "dist"
+    shutil.rmtree(dist, ignore_errors=True)
+    session.run("python", "-m", "build", "--outdir", str(dist))
+    session.run("python", "tests/package/smoke.py", str(dist))
+
+
+@nox.session
+def e2e(session: nox.Session) -> None:
+    """Real containers; needs root and Debian's podman, runc and busybox-static."""
+    session.install(".[all]", *_group("test"))
+    session.run("pytest", "-m", "e2e", "tests/e2e", *session.posargs)
+
+
+@nox.session
+def bench(session: nox.Session) -> None:
+    """Print the table of budgets, as ratios measured in one run; `-- --strict` fails when one is over."""
+    session.install(".[all]")
+    session.run("python", "tests/benchmarks/budgets.py", *session.posargs)
