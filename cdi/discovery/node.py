@@ -1,0 +1,60 @@
+"""Device nodes: the path and numbers that sysfs gives, and whether the node in /dev agrees."""
+
+from __future__ import annotations
+
+__all__ = ["Node", "NodeFault", "find_node"]
+
+import msgspec
+
+from cdi.discovery.sysfs import Kobject
+from cdi.host import Host, Stat
+from cdi.model import DeviceNode
+
+
+class NodeFault(Exception):
+    """A device whose node in /dev is missing or another device's; the message says which."""
+
+
+class Node(msgspec.Struct, frozen=True, kw_only=True):
+    """A device node that exists; `sysfs` is its kernel object, None while no driver has registered one."""
+
+    path: str  # as programs know it: /dev/kvm
+    host_path: str  # below the host's dev_root
+    stat: Stat
+    sysfs: str | None
+
+    def edit(self, *, permissions: str | None = None) -> DeviceNode:
+        """Return the edit that brings the node into a container.
+
+        With the type and without numbers: runtimes take those from the live node, which may get others at the
+        next boot, and refuse a node of another type.
+        """
+        host_path = self.host_path if self.host_path != self.path else None
+        return DeviceNode(path=self.path, host_path=host_path, type=self.stat.type, permissions=permissions)
+
+
+def find_node(host: Host, *, sysfs: str | None = None, path: str | None = None) -> Node:
+    """Return the node of a kernel object, or of a path in /dev; raise `NodeFault` when there is none to use.
+
+    /sys/class/misc/tun/dev     10:200
+    /sys/class/misc/tun/uevent  MAJOR=10 MINOR=200 DEVNAME=net/tun
+    """
+    kobject = Kobject(host, sysfs) if sysfs is not None else None
+    numbers = kobject.text("dev") if kobject is not None else None
+    name = kobject.uevent().get("DEVNAME") if kobject is not None else None
+    path = f"/dev/{name}" if name else path
+    if path is None or (kobject is not None and numbers is None):
+        message = f"{sysfs} names no device node"
+        raise NodeFault(message)
+    host_path = host.dev(path)
+    stat = host.lookup(host_path, follow=False)
+    if stat is None:
+        message = f"the kernel has it as {numbers}, but there is no {host_path}" if numbers else f"there is no {host_path}"
+        raise NodeFault(message)
+    if not stat.is_node:
+        message = f"{host_path} is no device node"
+        raise NodeFault(message)
+    if numbers is not None and stat.numbers != numbers:
+        message = f"{host_path} is {stat.numbers}, but the kernel has the device as {numbers}"
+        raise NodeFault(message)
+    return Node(path=path, host_path=host_path, stat=stat, sysfs=sysfs)

@@ -1,0 +1,209 @@
+"""A host that is a directory of this machine; nothing outside of it is ever opened."""
+
+from __future__ import annotations
+
+__all__ = ["Directory"]
+
+import errno
+import os
+import stat
+from contextlib import ExitStack
+from typing import TYPE_CHECKING
+
+from cdi.host.source import MAX_LINKS, Stat
+
+if TYPE_CHECKING:
+    from types import TracebackType
+
+_STEP = os.O_PATH | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
+_READ = os.O_RDONLY | os.O_NONBLOCK | os.O_NOCTTY | os.O_NOFOLLOW | os.O_CLOEXEC
+_LIST = os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC
+_CHUNK = 1 << 16
+_TYPES = {
+    stat.S_IFREG: "f",
+    stat.S_IFDIR: "d",
+    stat.S_IFLNK: "l",
+    stat.S_IFCHR: "c",
+    stat.S_IFBLK: "b",
+    stat.S_IFIFO: "p",
+    stat.S_IFSOCK: "s",
+}
+
+
+class Directory:
+    """The files below `root`; links and `..` are followed as if `root` were `/`.
+
+    Each component is opened below the one before and never through a link, so that no rename or link, however
+    timed, leads out. A file is opened only once it is known to be regular: opening a device may block, or start
+    what it drives (a watchdog, a tape).
+    """
+
+    def __init__(self, root: str) -> None:
+        self._root = root
+
+    def __repr__(self) -> str:
+        return f"Directory({self._root!r})"
+
+    def read(self, path: str, limit: int) -> bytes:
+        """Return the content of a regular file of at most `limit` bytes."""
+        with _Walk(self._root, path) as place:
+            if place.leaf is None:
+                raise _failure(errno.EISDIR)
+            _refuse_special(os.stat(place.leaf, dir_fd=place.fd, follow_symlinks=False))
+            fd = os.open(place.leaf, _READ, dir_fd=place.fd)
+        try:
+            _refuse_special(os.fstat(fd))
+            return _read_all(fd, limit)
+        finally:
+            os.close(fd)
+
+    def listdir(self, path: str) -> list[str]:
+        """Return the names in a directory, in any order."""
+        with _Walk(self._root, path) as place:
+            if place.leaf is not None:
+                raise _failure(errno.ENOTDIR)
+            fd = os.open(".", _LIST, dir_fd=place.fd)
+        try:
+            return os.listdir(fd)
+        finally:
+            os.close(fd)
+
+    def readlink(self, path: str) -> str:
+        """Return the target of a link as it is written."""
+        with _Walk(self._root, path, follow=False) as place:
+            if place.leaf is None:
+                raise _failure(errno.EINVAL)
+            return os.readlink(place.leaf, dir_fd=place.fd)
+
+    def resolve(self, path: str) -> str:
+        """Return the path without links and dots."""
+        with _Walk(self._root, path) as place:
+            if place.leaf is None:
+                return place.path
+            os.stat(place.leaf, dir_fd=place.fd, follow_symlinks=False)
+            return f"{place.path.rstrip('/')}/{place.leaf}"
+
+    def stat(self, path: str, *, follow: bool) -> Stat:
+        """Return what is at the path; of a link in last place, itself unless `follow`."""
+        with _Walk(self._root, path, follow=follow) as place:
+            if place.leaf is None:
+                return _stat(os.fstat(place.fd))
+            return _stat(os.stat(place.leaf, dir_fd=place.fd, follow_symlinks=False))
+
+
+class _Walk:
+    """The directories from the root down to a path, held open; `leaf` is what is in `fd` and no directory."""
+
+    leaf: str | None
+
+    def __init__(self, root: str, path: str, *, follow: bool = True) -> None:
+        self._fds = [os.open(root, os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC)]
+        self._names: list[str] = []
+        with ExitStack() as on_error:
+            on_error.callback(self._close)
+            self.leaf = self._descend(path, follow=follow)
+            on_error.pop_all()
+
+    def __enter__(self) -> _Walk:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
+        self._close()
+
+    @property
+    def fd(self) -> int:
+        """The directory that the walk ended in."""
+        return self._fds[-1]
+
+    @property
+    def path(self) -> str:
+        """The path of `fd` inside the root."""
+        return "/" + "/".join(self._names)
+
+    def _descend(self, path: str, *, follow: bool) -> str | None:
+        pending = _parts(path)
+        links = 0
+        while pending:
+            name = pending.pop()
+            if name == "..":
+                self._up()
+                continue
+            try:
+                self._fds.append(os.open(name, _STEP, dir_fd=self._fds[-1]))
+            except OSError as error:
+                if error.errno not in {errno.ENOTDIR, errno.ELOOP}:
+                    raise
+            else:
+                self._names.append(name)
+                continue
+            if not pending and not follow:
+                return name
+            target = _link_target(name, self._fds[-1])
+            if target is None:
+                if pending:
+                    raise _failure(errno.ENOTDIR)
+                return name
+            links += 1
+            if links > MAX_LINKS:
+                raise _failure(errno.ELOOP)
+            if target.startswith("/"):
+                self._close(keep=1)
+                self._names.clear()
+            pending += _parts(target)
+        return None
+
+    def _up(self) -> None:
+        if self._names:
+            self._names.pop()
+            os.close(self._fds.pop())
+
+    def _close(self, *, keep: int = 0) -> None:
+        while len(self._fds) > keep:
+            os.close(self._fds.pop())
+
+
+def _parts(path: str) -> list[str]:
+    """Return the components of a path, the first one last."""
+    return [part for part in reversed(path.split("/")) if part not in {"", "."}]
+
+
+def _link_target(name: str, fd: int) -> str | None:
+    try:
+        return os.readlink(name, dir_fd=fd)
+    except OSError as error:
+        if error.errno == errno.EINVAL:  # not a link
+            return None
+        raise
+
+
+def _refuse_special(status: os.stat_result) -> None:
+    if not stat.S_ISREG(status.st_mode):
+        raise OSError(errno.ENXIO, "not a regular file")
+
+
+def _read_all(fd: int, limit: int) -> bytes:
+    chunks = []
+    size = 0
+    while chunk := os.read(fd, _CHUNK):
+        chunks.append(chunk)
+        size += len(chunk)
+        if size > limit:
+            raise _failure(errno.EFBIG)
+    return b"".join(chunks)
+
+
+def _stat(status: os.stat_result) -> Stat:
+    kind = _TYPES[stat.S_IFMT(status.st_mode)]
+    numbered = kind in {"c", "b"}
+    return Stat(
+        type=kind,
+        mode=stat.S_IMODE(status.st_mode),
+        uid=status.st_uid,
+        gid=status.st_gid,
+        major=os.major(status.st_rdev) if numbered else None,
+        minor=os.minor(status.st_rdev) if numbered else None,
+    )
+
+
+def _failure(code: int) -> OSError:
+    return OSError(code, os.strerror(code))

@@ -1,0 +1,174 @@
+"""`Host`: the machine, or what stands for it, as a value that everything is read through."""
+
+from __future__ import annotations
+
+__all__ = ["Host"]
+
+import os
+from fnmatch import fnmatchcase
+from pathlib import Path
+from typing import TYPE_CHECKING, TypeVar
+
+from cdi.errors import FileError
+from cdi.host.directory import Directory
+from cdi.host.source import HostError, Source, Stat
+from cdi.host.tree import Tree, parse_tree
+from cdi.names import natural_key
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+_T = TypeVar("_T")
+TREE_NAME = "host.tree"
+_MAX_TREE = 64 << 20
+_MAX_READ = 1 << 20
+
+
+class Host:
+    """A file system root and what is read below it; paths are absolute inside the root and never lead out.
+
+    `dev_root` and `driver_root` are directories inside the root that hold the device nodes and the driver's
+    files, where those are not the root's own (a driver installed by a container). Reads raise `HostError`;
+    `exists`, `lookup` and `node` answer for a path at which there is nothing.
+    """
+
+    def __init__(
+        self,
+        root: str | os.PathLike[str] = "/",
+        *,
+        dev_root: str = "/",
+        driver_root: str = "/",
+        source: Source | None = None,
+    ) -> None:
+        self._source = source if source is not None else Directory(os.fspath(root))
+        self.dev_root = dev_root
+        self.driver_root = driver_root
+
+    @classmethod
+    def from_tree(cls, text: str, *, source: str = "tree", dev_root: str = "/", driver_root: str = "/") -> Host:
+        """Return the host that a text tree describes; raise `FileError` naming `source` and line if it is wrong."""
+        entries = parse_tree(text, source=source)
+        try:
+            tree = Tree(entries)
+        except OSError as error:
+            message = f"{source}: {error.filename!r} lies below an entry that is no directory"
+            raise FileError(message) from error
+        return cls(source=tree, dev_root=dev_root, driver_root=driver_root)
+
+    @classmethod
+    def load(cls, path: str | os.PathLike[str], *, dev_root: str = "/", driver_root: str = "/") -> Host:
+        """Return the host at a path: a text tree, a directory that holds one as `host.tree`, or any directory."""
+        place = Path(path)
+        is_tree = place.is_file()
+        file = place if is_tree else place / TREE_NAME
+        if not is_tree and not (file.is_file() and not file.is_symlink()):
+            if not place.is_dir():
+                missing = f"cannot read host {os.fspath(path)!r}: no such directory or text tree"
+                raise FileError(missing)
+            return cls(path, dev_root=dev_root, driver_root=driver_root)
+        try:
+            raw = Directory(str(file.parent.resolve())).read(f"/{file.name}", _MAX_TREE)
+            text = raw.decode()
+        except OSError as error:
+            raise FileError.from_os(error, "read", file) from error
+        except UnicodeDecodeError as error:
+            message = f"cannot read {str(file)!r}: not a text tree, it is not UTF-8"
+            raise FileError(message) from error
+        return cls.from_tree(text, source=str(file), dev_root=dev_root, driver_root=driver_root)
+
+    def __repr__(self) -> str:
+        return f"Host({self._source!r})"
+
+    @property
+    def source(self) -> Source:
+        """What this host is read from."""
+        return self._source
+
+    def read_bytes(self, path: str, *, limit: int = _MAX_READ) -> bytes:
+        """Return the content of a regular file; one of more than `limit` bytes is an error."""
+        return self._ask("read", path, lambda: self._source.read(path, limit))
+
+    def read_text(self, path: str, *, limit: int = _MAX_READ) -> str:
+        """Return the content of a regular file as text; bytes that are not UTF-8 become U+FFFD."""
+        return self.read_bytes(path, limit=limit).decode("utf-8", "replace")
+
+    def listdir(self, path: str) -> tuple[str, ...]:
+        """Return the names in a directory, sorted, numbers as numbers."""
+        return tuple(sorted(self._ask("list", path, lambda: self._source.listdir(path)), key=natural_key))
+
+    def readlink(self, path: str) -> str:
+        """Return the target of a link as it is written."""
+        return self._ask("read the link", path, lambda: self._source.readlink(path))
+
+    def resolve(self, path: str) -> str:
+        """Return the path inside the root, without links and dots."""
+        return self._ask("resolve", path, lambda: self._source.resolve(path))
+
+    def stat(self, path: str, *, follow: bool = True) -> Stat:
+        """Return what is at a path; of a link, what it leads to unless `follow` is false."""
+        return self._ask("look at", path, lambda: self._source.stat(path, follow=follow))
+
+    def lookup(self, path: str, *, follow: bool = True) -> Stat | None:
+        """Return what is at a path, or None when there is nothing."""
+        try:
+            return self.stat(path, follow=follow)
+        except HostError as error:
+            if error.missing:
+                return None
+            raise
+
+    def exists(self, path: str) -> bool:
+        """Return whether there is something at a path (a dangling link is nothing)."""
+        return self.lookup(path) is not None
+
+    def is_dir(self, path: str) -> bool:
+        """Return whether there is a directory at a path."""
+        found = self.lookup(path)
+        return found is not None and found.type == "d"
+
+    def node(self, path: str) -> Stat | None:
+        """Return the device node (or FIFO) at a path, or None; runtimes follow no link here, nor do we."""
+        found = self.lookup(path, follow=False)
+        return found if found is not None and found.is_node else None
+
+    def glob(self, pattern: str) -> Iterator[str]:
+        """Yield the paths that match, sorted, numbers as numbers; `*`, `?` and `[…]` do not match a slash."""
+        yield from self._glob("", [part for part in pattern.split("/") if part])
+
+    def dev(self, path: str) -> str:
+        """Return the path of a device node below `dev_root`."""
+        return self.dev_root.rstrip("/") + path
+
+    def driver(self, path: str) -> str:
+        """Return the path of a driver's file below `driver_root`."""
+        return self.driver_root.rstrip("/") + path
+
+    def _glob(self, base: str, parts: list[str]) -> Iterator[str]:
+        if not parts:
+            if self.exists(base or "/"):
+                yield base or "/"
+            return
+        part, *rest = parts
+        if not any(char in part for char in "*?["):
+            yield from self._glob(f"{base}/{part}", rest)
+            return
+        for name in self._names(base or "/"):
+            if fnmatchcase(name, part):
+                yield from self._glob(f"{base}/{name}", rest)
+
+    def _names(self, path: str) -> tuple[str, ...]:
+        try:
+            return self.listdir(path)
+        except HostError as error:
+            if error.missing:
+                return ()
+            raise
+
+    @staticmethod
+    def _ask(action: str, path: str, question: Callable[[], _T]) -> _T:
+        try:
+            return question()
+        except OSError as error:
+            raise HostError(path, action, error) from error
+        except ValueError as error:  # a null character
+            raise HostError(path, action, OSError(22, str(error))) from error
