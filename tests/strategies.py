@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from msgspec.structs import replace
 
 from cdi.model import ContainerEdits, Device, DeviceNode, Hook, IntelRdt, Mount, NetDevice, Spec
-from cdi.versions import VERSIONS, at_least, minimum_version
+from cdi.versions import VERSIONS, at_least, needed_version
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -90,7 +90,7 @@ rdts = st.builds(
 def _net_devices(draw: DrawFn) -> tuple[NetDevice, ...]:
     names = draw(st.lists(some_text, unique=True, max_size=2))
     hosts = draw(st.lists(some_text, unique=True, min_size=len(names), max_size=len(names)))
-    return tuple(NetDevice(host_interface_name=host, name=name) for host, name in zip(hosts, names))
+    return tuple(NetDevice(host_interface_name=host, name=name) for host, name in zip(hosts, names, strict=True))
 
 
 edits = st.builds(
@@ -116,7 +116,7 @@ def specs(draw: DrawFn) -> Spec:
         devices=tuple(draw(st.lists(devices, min_size=1, max_size=3, unique_by=lambda device: device.name))),
         container_edits=draw(edits),
     )
-    lowest = minimum_version(spec)
+    lowest = needed_version(spec)
     version = draw(st.sampled_from([version for version in VERSIONS if at_least(version, lowest)]))
     return replace(spec, cdi_version=draw(st.sampled_from(("", "v"))) + version)
 

@@ -19,7 +19,7 @@ from hypothesis import strategies as st
 from cdi.encode import dump, to_data
 from cdi.report import check
 from cdi.schema import schema, schema_problems
-from cdi.versions import VERSIONS
+from cdi.versions import VERSIONS, at_least, needed_version
 from tests.strategies import specs, vectors
 
 if TYPE_CHECKING:
@@ -74,6 +74,8 @@ def disagreement(text: str) -> str | None:
     if report.spec is None:
         errors = {problem.rule for problem in report.problems if problem.severity == "error"}
         return None if found or errors <= UNSEEN_ERRORS.keys() else f"the schema passes what is invalid: {errors}"
+    if not at_least(bare_version(report), needed_version(report.spec)):
+        return None  # runtimes look for some newer fields in the last device only (rule version-misfit)
     if any(problem.rule in UNFORGIVEN for problem in report.problems):
         text = dump(report.spec, format="json")
         found = list(schema_problems(text, applied))
@@ -93,7 +95,31 @@ def test_schema_and_decoder_agree_on_valid_specs(spec: Spec) -> None:
 
 
 ODD_VALUES: st.SearchStrategy[Any] = st.sampled_from(
-    (None, "", "x", "=", "a/b", "..", "none", "b", "\n", 0, 1, -1, 2**32, 2**63, 1.5, 2.0, True, False, [], {}, [None])
+    (
+        None,
+        "",
+        "x",
+        "=",
+        "a/b",
+        "..",
+        "none",
+        "b",
+        "\n",
+        "0.1.0",
+        "0.3.0",
+        0,
+        1,
+        -1,
+        2**32,
+        2**63,
+        1.5,
+        2.0,
+        True,
+        False,
+        [],
+        {},
+        [None],
+    )
 )
 ODD_KEYS = st.sampled_from(
     ("extra", "Name", "type", "hostPath", "annotations", "intelRdt", "netDevices", "additionalGids", "schemata", "path")

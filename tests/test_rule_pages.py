@@ -1,0 +1,70 @@
+"""Every rule has a page in docs/rules, and every page tells the truth: its example gives exactly its output."""
+
+from __future__ import annotations
+
+import ast
+import re
+from pathlib import Path
+
+import pytest
+
+from cdi.report import check
+from cdi.schema import schema, schema_problems
+
+ROOT = Path(__file__).parent.parent
+PAGES = {path.stem: path for path in sorted((ROOT / "docs/rules").glob("*.md")) if path.stem != "README"}
+RULE = re.compile(r"[a-z]+(?:-[a-z]+)*")
+# Functions whose first argument is the name of a rule.
+REPORTERS = {"DocumentError", "_error", "_problem", "_rule", "error", "warn"}
+
+
+def rules_in(tree: ast.AST) -> set[str]:
+    """Return the rule names in a module: arguments of reporters, `rule=` and `rule, message = ...`."""
+    found: list[ast.expr] = []
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Call):
+            name = getattr(node.func, "id", getattr(node.func, "attr", ""))
+            found += node.args[:1] if name in REPORTERS else []
+            found += [keyword.value for keyword in node.keywords if keyword.arg == "rule"]
+        elif isinstance(node, ast.Assign) and isinstance(node.value, ast.Tuple):
+            targets = getattr(node.targets[0], "elts", [])
+            found += [node.value.elts[0]] if targets and getattr(targets[0], "id", "") == "rule" else []
+    names = {node.value for node in found if isinstance(node, ast.Constant) and isinstance(node.value, str)}
+    return {name for name in names if RULE.fullmatch(name)}
+
+
+def all_rules() -> set[str]:
+    modules = ("decode", "document", "report", "rules", "schema")
+    return set().union(*(rules_in(ast.parse((ROOT / f"cdi/{module}.py").read_text())) for module in modules))
+
+
+def blocks(page: str) -> list[tuple[str, str]]:
+    return re.findall(r"^```(\w+)\n(.*?)^```$", page, re.MULTILINE | re.DOTALL)
+
+
+def test_every_rule_has_a_page_and_every_page_a_rule() -> None:
+    assert {name for name in PAGES if not name.startswith("host-")} == all_rules()
+
+
+def test_the_index_lists_every_page_once() -> None:
+    index = (ROOT / "docs/rules/README.md").read_text()
+    assert sorted(re.findall(r"\]\(([a-z-]+)\.md\)", index)) == sorted(PAGES)
+
+
+@pytest.mark.parametrize("name", [name for name in PAGES if not name.startswith("host-")])
+def test_the_example_gives_the_output_on_the_page(name: str) -> None:
+    page = PAGES[name].read_text()
+    (language, example), (_, output) = blocks(page)
+    text = eval(example) if language == "python" else example
+    source = output.partition(":")[0]
+    problems = schema_problems(text, schema("0.3.0")) if name == "schema" else check(text, source=source).problems
+    found = list(problems)
+    assert "".join(f"{problem.render(source)}\n" for problem in found) == output
+    severities = {problem.severity for problem in found if problem.rule == name}
+    assert [f"Severity: {severity}." in page for severity in severities] == [True]
+
+
+@pytest.mark.parametrize("name", PAGES)
+def test_a_page_has_a_title_a_reason_and_a_way_out(name: str) -> None:
+    prose = re.sub(r"^```.*?^```$", "", PAGES[name].read_text(), flags=re.MULTILINE | re.DOTALL)
+    assert re.findall(r"^#+ (.*)$", prose, re.MULTILINE) == [f"`{name}`", "Why", "Example", "Fix"]
