@@ -16,7 +16,7 @@ for its content and another for its mode.
 
 from __future__ import annotations
 
-__all__ = ["Entry", "Tree", "format_tree", "parse_tree"]
+__all__ = ["DIRECTORY", "FILE", "LINK", "Entry", "Tree", "format_tree", "parse_tree"]
 
 import errno
 import json
@@ -50,7 +50,7 @@ class Entry(msgspec.Struct, frozen=True, kw_only=True):
 
 DIRECTORY = Entry(stat=Stat(type="d", mode=_DIRECTORY_MODE))
 LINK = Stat(type="l", mode=0o777)
-FILE = Stat(type="f", mode=_FILE_MODE)
+FILE = Entry(stat=Stat(type="f", mode=_FILE_MODE))
 
 
 class Tree:
@@ -203,9 +203,9 @@ def _parse_line(line: str) -> tuple[str, Entry]:
 
 def _parse_content(rest: str) -> Entry:
     if not rest:
-        return Entry(stat=FILE)
+        return FILE
     text = json.loads(rest) if rest.startswith('"') else rest + "\n"
-    return Entry(stat=FILE, content=text.encode("utf-8", "surrogateescape"))
+    return Entry(stat=FILE.stat, content=text.encode("utf-8", "surrogateescape"))
 
 
 def _parse_link(rest: str) -> Entry:
@@ -229,7 +229,7 @@ def _parse_stat(rest: str) -> Entry:
 
 
 def _parse_error(rest: str) -> Entry:
-    return Entry(stat=FILE, error=_error(rest))
+    return Entry(stat=FILE.stat, error=_error(rest))
 
 
 def _error(name: str) -> int:
@@ -250,7 +250,7 @@ def _joined(first: Entry | None, second: Entry) -> Entry:
     if first.stat.type != "f" or second.stat.type != "f":
         message = "the path has an entry already"
         raise ValueError(message)
-    stat = second.stat if second.stat != FILE else first.stat
+    stat = second.stat if second.stat != FILE.stat else first.stat
     return Entry(stat=stat, content=second.content or first.content, error=second.error or first.error)
 
 
@@ -269,7 +269,7 @@ def _format_entry(path: str, entry: Entry, filled: set[str]) -> str:
 
 
 def _format_file(name: str, entry: Entry) -> str:
-    mode = f"{name} : {_format_stat(entry.stat)}\n" if entry.stat != FILE else ""
+    mode = f"{name} : {_format_stat(entry.stat)}\n" if entry.stat != FILE.stat else ""
     if entry.error is not None:
         return f"{mode}{name} ! {errno.errorcode[entry.error]}\n"
     if not entry.content:

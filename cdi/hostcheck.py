@@ -1,0 +1,160 @@
+"""What a spec says of the host against the host itself: nodes, mounts, hooks, interfaces and the file's own place."""
+
+from __future__ import annotations
+
+__all__ = ["check_host"]
+
+import posixpath
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from cdi.host import Host, HostError
+from cdi.problem import Problem
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Iterator
+
+    from cdi.host import Stat
+    from cdi.model import ContainerEdits, DeviceNode, Hook, Mount, NetDevice, Spec
+
+_SPEC_DIRS = ("/etc/cdi", "/var/run/cdi")
+_BINDS = frozenset({"bind", "rbind"})
+_READABLE, _SEARCHABLE, _EXECUTABLE = 0o004, 0o001, 0o111
+
+
+def check_host(
+    spec: Spec, host: Host, *, path: str | None = None, spec_dirs: Iterable[str] = _SPEC_DIRS
+) -> Iterator[Problem]:
+    """Yield what keeps a valid spec from working on a host, with `where` for `cdi.report.locate`.
+
+    Errors make a container fail to start, or give it another device than the spec means; warnings are all else.
+    `path` is the spec's own file on this machine, for whether runtimes find and may read it.
+    """
+    if path is not None:
+        yield from _check_file(path, spec_dirs)
+    yield from _check_edits(spec.container_edits, "containerEdits", host)
+    for i, device in enumerate(spec.devices):
+        yield from _check_edits(device.container_edits, f"devices[{i}].containerEdits", host)
+
+
+def _check_edits(edits: ContainerEdits, where: str, host: Host) -> Iterator[Problem]:
+    for i, node in enumerate(edits.device_nodes):
+        yield from _guarded(_check_node, node, f"{where}.deviceNodes[{i}]", host)
+    for i, net in enumerate(edits.net_devices):
+        yield from _guarded(_check_net, net, f"{where}.netDevices[{i}]", host)
+    for i, hook in enumerate(edits.hooks):
+        yield from _guarded(_check_hook, hook, f"{where}.hooks[{i}]", host)
+    for i, mount in enumerate(edits.mounts):
+        yield from _guarded(_check_mount, mount, f"{where}.mounts[{i}]", host)
+
+
+def _guarded(check: Callable[..., Iterator[Problem]], part: object, where: str, host: Host) -> Iterator[Problem]:
+    try:
+        yield from check(part, where, host)
+    except HostError as error:
+        yield _warning("host-unreadable", error.message, where, "run as root to check what only root may see")
+
+
+def _check_node(node: DeviceNode, where: str, host: Host) -> Iterator[Problem]:
+    """As the reference: a node without type or numbers takes them from the host, and there must be one to ask."""
+    path = node.host_path or node.path
+    key = f"{where}.{'hostPath' if node.host_path else 'path'}"
+    complete = bool(node.type and (node.major or node.type == "p"))
+    say = _warning if complete else _error
+    stat = host.lookup(path, follow=False)
+    if stat is None:
+        yield say("host-node-missing", f"there is no {path!r}", key, "is its driver loaded? `cdi generate` writes what is there")
+    elif not stat.is_node:
+        hint = "runtimes follow no link here: name what it leads to" if stat.type == "l" else None
+        yield say("host-node-type", f"{path!r} is {_TYPES[stat.type]}, not a device node", key, hint)
+    else:
+        yield from _compare_node(node, stat, where, path)
+
+
+def _compare_node(node: DeviceNode, stat: Stat, where: str, path: str) -> Iterator[Problem]:
+    if node.type and _plain_type(node.type) != stat.type:
+        message = f"{path!r} is {_TYPES[stat.type]}, the spec says {_TYPES.get(_plain_type(node.type), node.type)}"
+        yield _error("host-node-type", message, f"{where}.type", None)
+    elif node.major and (node.major, node.minor or 0) != (stat.major, stat.minor):
+        message = f"{path!r} is {stat.numbers} on this host, the spec says {node.major}:{node.minor or 0}"
+        hint = "containers would get another device: leave the numbers out, or generate the spec anew"
+        yield _error("host-node-numbers", message, f"{where}.major", hint)
+
+
+def _check_net(net: NetDevice, where: str, host: Host) -> Iterator[Problem]:
+    if not host.exists(f"/sys/class/net/{net.host_interface_name}"):
+        message = f"there is no network interface {net.host_interface_name!r}"
+        hint = "it may be in a container already: it comes back when that ends"
+        yield _error("host-net-missing", message, f"{where}.hostInterfaceName", hint)
+
+
+def _check_hook(hook: Hook, where: str, host: Host) -> Iterator[Problem]:
+    say = _warning if hook.hook_name == "poststop" else _error  # its failures are only logged
+    stat = host.lookup(hook.path)
+    if stat is None:
+        yield say("host-hook-missing", f"there is no {hook.path!r}", f"{where}.path", None)
+    elif stat.type != "f":
+        yield say("host-hook-type", f"{hook.path!r} is {_TYPES[stat.type]}, not a program", f"{where}.path", None)
+    elif not stat.mode & _EXECUTABLE:
+        message = f"{hook.path!r} is not executable, its mode is {stat.mode:04o}"
+        yield say("host-hook-mode", message, f"{where}.path", f"chmod +x {hook.path}")
+
+
+def _check_mount(mount: Mount, where: str, host: Host) -> Iterator[Problem]:
+    is_bind = not mount.type or mount.type in _BINDS or bool(_BINDS & set(mount.options))
+    if is_bind and not host.exists(mount.host_path):
+        message = f"there is no {mount.host_path!r} to mount"
+        yield _error("host-mount-missing", message, f"{where}.hostPath", None)
+
+
+def _check_file(path: str, spec_dirs: Iterable[str]) -> Iterator[Problem]:
+    here = Host()
+    place = Path(path).absolute()
+    try:
+        mode = here.stat(str(place)).mode
+        directory = here.resolve(str(place.parent))
+        read = [posixpath.normpath(spec_dir) for spec_dir in spec_dirs]
+        is_read = directory in {_resolved(here, spec_dir) for spec_dir in read}
+        closed = next((p for p in place.parents if not here.stat(str(p)).mode & _SEARCHABLE), None)
+    except HostError as error:
+        yield _warning("host-unreadable", error.message, "", None)
+        return
+    if not mode & _READABLE:
+        message = f"the file is not world-readable, its mode is {mode:04o}: other users' runtimes do not see its devices"
+        yield _warning("host-file-mode", message, "", f"chmod a+r {path}")
+    if closed is not None:
+        message = f"directory {str(closed)!r} is closed to other users: their runtimes do not see the file"
+        yield _warning("host-file-mode", message, "", f"chmod a+x {closed}")
+    if not is_read:
+        message = f"the file is in {directory!r}, which runtimes do not read"
+        yield _warning("host-file-place", message, "", f"they read {', '.join(read)}; `cdi install` puts it there")
+
+
+def _resolved(host: Host, path: str) -> str:
+    try:
+        return host.resolve(path)
+    except HostError:
+        return path
+
+
+_TYPES = {
+    "f": "a regular file",
+    "d": "a directory",
+    "l": "a symbolic link",
+    "c": "a character device",
+    "b": "a block device",
+    "p": "a FIFO",
+    "s": "a socket",
+}
+
+
+def _plain_type(kind: str) -> str:
+    return "c" if kind == "u" else kind  # an unbuffered character device
+
+
+def _error(rule: str, message: str, where: str, hint: str | None) -> Problem:
+    return Problem(severity="error", rule=rule, message=message, where=where, hint=hint)
+
+
+def _warning(rule: str, message: str, where: str, hint: str | None) -> Problem:
+    return Problem(severity="warning", rule=rule, message=message, where=where, hint=hint)
