@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import copy
+import re
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -237,3 +239,9 @@ def test_a_schema_that_is_none_is_a_usage_error(broken: dict[str, Any], message:
     with pytest.raises(UsageError) as error:
         list(schema_problems({}, broken))
     assert error.value.message == message
+
+
+def test_the_example_in_the_documentation_gives_its_output() -> None:
+    page = (Path(__file__).parent.parent / "docs/rules/schema.md").read_text()
+    example, output = re.findall(r"^```\w+\n(.*?)^```$", page, re.MULTILINE | re.DOTALL)
+    assert [f"{problem.render('gpu.yaml')}\n" for problem in schema_problems(example, schema("0.3.0"))] == [output]
