@@ -13,6 +13,7 @@ if TYPE_CHECKING:
 INTERRUPTED = 130
 BROKEN_PIPE = 141
 BUG = 70
+NOT_INSTALLED = 4
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -35,7 +36,10 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 def _run(arguments: Sequence[str]) -> int:
-    from cdi_cli.app import invoke  # noqa: PLC0415 - Typer takes a while
+    try:
+        from cdi_cli.app import invoke  # noqa: PLC0415 - Typer takes a while
+    except ModuleNotFoundError as missing:
+        return _incomplete(missing)
 
     outcome = invoke(arguments)
     if isinstance(outcome, int):
@@ -50,6 +54,16 @@ def _run(arguments: Sequence[str]) -> int:
             say(f"cdi: {note}")
     write_answer(render(answer, settings))
     return answer.exit_code
+
+
+def _incomplete(missing: ModuleNotFoundError) -> int:
+    from cdi_cli.streams import say  # noqa: PLC0415 - rarely needed
+
+    if missing.name not in {"rich", "typer"}:
+        raise missing
+    say(f"cdi: error: the Python package {missing.name} is missing")
+    say("hint: pip install 'cdi-tools[cli]'")
+    return NOT_INSTALLED
 
 
 def _interrupted() -> int:
