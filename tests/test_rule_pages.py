@@ -8,13 +8,15 @@ from pathlib import Path
 
 import pytest
 
-from cdi.report import check
+from cdi.host import Host
+from cdi.hostcheck import check_host
+from cdi.report import check, locate
 
 ROOT = Path(__file__).parent.parent
 PAGES = {path.stem: path for path in sorted((ROOT / "docs/rules").glob("*.md")) if path.stem != "README"}
 RULE = re.compile(r"[a-z]+(?:-[a-z]+)*")
 # Functions whose first argument is the name of a rule.
-REPORTERS = {"DocumentError", "_error", "_problem", "_rule", "error", "warn"}
+REPORTERS = {"DocumentError", "_error", "_problem", "_rule", "_warning", "error", "say", "warn"}
 
 
 def rules_in(tree: ast.AST) -> set[str]:
@@ -33,7 +35,7 @@ def rules_in(tree: ast.AST) -> set[str]:
 
 
 def all_rules() -> set[str]:
-    modules = ("decode", "document", "report", "rules", "schema")
+    modules = ("decode", "document", "hostcheck", "report", "rules", "schema")
     return set().union(*(rules_in(ast.parse((ROOT / f"cdi/{module}.py").read_text())) for module in modules))
 
 
@@ -42,7 +44,7 @@ def blocks(page: str) -> list[tuple[str, str]]:
 
 
 def test_every_rule_has_a_page_and_every_page_a_rule() -> None:
-    assert {name for name in PAGES if not name.startswith("host-")} == all_rules()
+    assert set(PAGES) == all_rules()
 
 
 def test_the_index_lists_every_page_once() -> None:
@@ -50,8 +52,10 @@ def test_the_index_lists_every_page_once() -> None:
     assert sorted(re.findall(r"\]\(([a-z-]+)\.md\)", index)) == sorted(PAGES)
 
 
-# What is not said by `check`: the schema's page is proved in test_schema.py, those of the host in what follows.
-OF_CHECK = [name for name in PAGES if name != "schema" and not name.startswith("host-")]
+# The schema page is proved in test_schema.py.
+OF_HOST = [name for name in PAGES if name.startswith("host-")]
+OF_CHECK = [name for name in PAGES if name != "schema" and name not in OF_HOST]
+FILE_MODES = {"host-file-mode": 0o600, "host-file-place": 0o644}
 
 
 @pytest.mark.parametrize("name", OF_CHECK)
@@ -64,6 +68,35 @@ def test_the_example_gives_the_output_on_the_page(name: str) -> None:
     assert "".join(f"{problem.render(source)}\n" for problem in found) == output
     severities = {problem.severity for problem in found if problem.rule == name}
     assert [f"Severity: {severity}." in page for severity in severities] == [True]
+
+
+@pytest.mark.parametrize("name", [name for name in OF_HOST if name not in FILE_MODES])
+def test_the_example_on_its_host_gives_the_output_on_the_page(name: str) -> None:
+    page = PAGES[name].read_text()
+    (_, text), (_, tree), (_, output) = blocks(page)
+    spec = check(text).spec
+    assert spec is not None
+    found = locate(text, check_host(spec, Host.from_tree(tree)))
+    assert "".join(f"{problem.render('gpu.yaml')}\n" for problem in found) == output
+    assert {(problem.rule, f"Severity: {problem.severity}." in page) for problem in found} == {(name, True)}
+
+
+@pytest.mark.parametrize("name", FILE_MODES)
+def test_a_file_in_that_state_gives_the_output_on_the_page(name: str, tmp_path: Path) -> None:
+    page = PAGES[name].read_text()
+    ((_, output),) = blocks(page)
+    path = tmp_path / "gpu.yaml"
+    path.write_bytes((ROOT / "spec-examples/valid/gpu.yaml").read_bytes())
+    path.chmod(FILE_MODES[name])
+    spec = check(path.read_bytes()).spec
+    assert spec is not None
+    spec_dirs = ("/etc/cdi", "/var/run/cdi", *([str(tmp_path)] if name == "host-file-mode" else []))
+    found = check_host(spec, Host.from_tree(""), path=str(path), spec_dirs=spec_dirs)
+    lines = [
+        problem.render("gpu.yaml") for problem in found if problem.rule == name and "closed" not in problem.message
+    ]
+    assert [line.replace(str(tmp_path), "/srv/specs") for line in lines] == output.splitlines()
+    assert "Severity: warning." in page
 
 
 @pytest.mark.parametrize("name", PAGES)
