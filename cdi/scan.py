@@ -1,0 +1,147 @@
+"""Spec directories to what they define: devices, conflicts, and the files that could not be used."""
+
+from __future__ import annotations
+
+__all__ = ["LoadedSpec", "Scan", "scan"]
+
+import os
+import time
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING, NamedTuple
+
+import msgspec
+
+from cdi.errors import FileError
+from cdi.files import read
+from cdi.model import Device, Spec
+from cdi.names import natural_key
+from cdi.problem import Problem
+from cdi.report import check
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping, Sequence
+
+_SUFFIXES = (".json", ".yaml")  # with this case: runtimes ignore all else, .yml and .JSON too
+_SETTLED = 50_000_000  # ns after which a further change of a file has another time stamp, even on coarse clocks
+
+
+class LoadedSpec(msgspec.Struct, frozen=True, kw_only=True):
+    """A spec that runtimes load, its file, the place of its directory, and what is unwise in it."""
+
+    path: Path
+    priority: int
+    spec: Spec
+    warnings: tuple[Problem, ...] = ()
+
+
+class _File(NamedTuple):
+    """What came of a file; `signature` tells whether it is still the same, None when that cannot be told."""
+
+    signature: tuple[int, ...] | None
+    loaded: LoadedSpec | None
+    errors: tuple[Problem, ...]
+
+
+class Scan:
+    """What the spec directories hold at one moment; never changed once made."""
+
+    def __init__(self, files: Mapping[tuple[int, str], _File], unreadable: Mapping[Path, Problem]) -> None:
+        self.files = files
+        self.specs = tuple(file.loaded for file in files.values() if file.loaded is not None)
+        self.table: dict[str, tuple[LoadedSpec, Device]] = {}
+        self.conflicts: dict[str, tuple[Path, Path]] = {}
+        self._problems = {path: [problem] for path, problem in unreadable.items()}
+        for (_, path), file in files.items():
+            if file.errors:
+                self._problems[Path(path)] = list(file.errors)
+        for loaded in self.specs:
+            self._add(loaded)
+        for name in self.conflicts:
+            del self.table[name]
+        self.problems = {path: tuple(self._problems[path]) for path in sorted(self._problems)}
+
+    @cached_property
+    def devices(self) -> tuple[str, ...]:
+        """All device names, numbers in them sorted as numbers."""
+        return tuple(sorted(self.table, key=natural_key))
+
+    def _add(self, loaded: LoadedSpec) -> None:
+        table, prefix, priority = self.table, f"{loaded.spec.kind}=", loaded.priority
+        for device in loaded.spec.devices:
+            name = prefix + device.name
+            other = table.get(name)
+            if other is None or other[0].priority < priority:
+                table[name] = loaded, device
+            else:
+                # The name is out for good, as in the reference library: a later directory does not bring it back.
+                self.conflicts.setdefault(name, (other[0].path, loaded.path))
+                self._add_conflict(name, device, loaded, other[0])
+                self._add_conflict(name, other[1], other[0], loaded)
+
+    def _add_conflict(self, name: str, device: Device, loaded: LoadedSpec, other: LoadedSpec) -> None:
+        place = next(i for i, one in enumerate(loaded.spec.devices) if one is device)
+        problem = Problem(
+            severity="error",
+            rule="device-conflict",
+            message=f"{str(other.path)!r} defines the device {name!r}, too, so runtimes use neither",
+            where=f"devices[{place}].name",
+            hint="remove or rename one of them; to override a device, use a directory of higher priority",
+        )
+        self._problems.setdefault(loaded.path, []).append(problem)
+
+
+def scan(dirs: Sequence[Path], before: Scan | None = None) -> Scan:
+    """Return what is in the directories, from low to high priority; files as they were `before` are not read again.
+
+    Never raises: what cannot be read or used is among the problems.
+    """
+    known = before.files if before is not None else {}
+    files: dict[tuple[int, str], _File] = {}
+    unreadable: dict[Path, Problem] = {}
+    for priority, directory in enumerate(dirs):
+        try:
+            for path in _spec_files(directory):
+                files[priority, path] = _file(path, priority, known.get((priority, path)))
+        except FileNotFoundError:
+            continue
+        except (OSError, ValueError) as error:
+            reason = error.strerror or str(error) if isinstance(error, OSError) else str(error)
+            hint = "runtimes that cannot read it do not read the directories after it either"
+            message = f"cannot read the directory: {reason.lower()}"
+            unreadable[directory] = Problem(severity="error", rule="unreadable", message=message, hint=hint)
+    return Scan(files, unreadable)
+
+
+def _spec_files(directory: Path) -> Iterator[str]:
+    with os.scandir(directory) as entries:
+        paths = [e.path for e in entries if e.name.endswith(_SUFFIXES) and not e.is_dir(follow_symlinks=False)]
+    yield from sorted(paths)
+
+
+def _file(path: str, priority: int, known: _File | None) -> _File:
+    signature = _signature(path)
+    if known is not None and signature is not None and signature == known.signature:
+        return known
+    try:
+        report = check(read(path), source=path)
+    except FileError as error:
+        message = error.message.removeprefix(f"cannot read {path!r}: ")
+        problem = Problem(severity="error", rule="unreadable", message=f"cannot be read: {message}", hint=error.hint)
+        return _File(signature, None, (problem,))
+    if report.spec is None:
+        return _File(signature, None, tuple(p for p in report.problems if p.severity == "error"))
+    loaded = LoadedSpec(path=Path(path), priority=priority, spec=report.spec, warnings=report.problems)
+    return _File(signature, loaded, ())
+
+
+def _signature(path: str) -> tuple[int, ...] | None:
+    """Return what differs when a file has changed; None when that may have been a moment ago."""
+    now = time.time_ns()
+    try:
+        status = os.stat(path)
+    except OSError:
+        return None
+    if abs(now - status.st_ctime_ns) < _SETTLED:
+        return None
+    return status.st_dev, status.st_ino, status.st_mtime_ns, status.st_ctime_ns, status.st_size
