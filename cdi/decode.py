@@ -7,7 +7,7 @@ where a string is wanted a number or a boolean becomes one.
 
 from __future__ import annotations
 
-__all__ = ["Decoded", "canonical", "decode", "fold"]
+__all__ = ["MAX_PROBLEMS", "Decoded", "canonical", "decode", "fold"]
 
 import math
 from typing import TYPE_CHECKING, Any, Union, get_args, get_origin
@@ -21,6 +21,8 @@ from cdi.scalars import float_text
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+
+MAX_PROBLEMS = 10_000  # of one document; who has more has no spec
 
 _decode_json = msgspec.json.Decoder(Spec).decode
 _encode_json = msgspec.json.Encoder().encode
@@ -73,10 +75,16 @@ def decode(root: Node | None) -> Decoded:
         hint = "write the values out instead of repeating them with *aliases"
         problem = Problem(severity="error", rule="aliasing", message=str(error), line=1, column=1, hint=hint)
         return Decoded(None, (*decoder.problems, problem))
+    except _TooMany:
+        return Decoded(None, tuple(decoder.problems))
     kind, version = data.get("kind") or None, data.get("cdiVersion") or None
     valid = not any(problem.severity == "error" for problem in decoder.problems)
     spec = msgspec.convert(data, Spec) if valid else None
     return Decoded(spec, tuple(decoder.problems), kind, version)
+
+
+class _TooMany(Exception):
+    """More problems than anybody reads."""
 
 
 class _Aliasing(Exception):
@@ -176,6 +184,8 @@ class _Decoder:
                 hint=hint,
             )
         )
+        if len(self.problems) >= MAX_PROBLEMS:
+            raise _TooMany
 
     # Mappings.
 

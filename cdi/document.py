@@ -22,7 +22,7 @@ __all__ = [
 ]
 
 import re
-from typing import TYPE_CHECKING, Any, Union
+from typing import Any, Union
 
 import msgspec
 import yaml
@@ -40,20 +40,17 @@ from yaml.events import (
 
 from cdi.scalars import WORDS, ScalarError, resolve
 
-if TYPE_CHECKING:
-    from collections.abc import Iterator
-
 try:
     from yaml.cyaml import CParser as _Parser
 except ImportError as error:  # a PyYAML that was built without libyaml
     message = "PyYAML has no libyaml here: install a PyYAML wheel, or build it with libyaml-dev present"
     raise ImportError(message) from error
 
-MAX_BYTES = 8 * 1024 * 1024  # a spec of 500 devices has half a megabyte
+MAX_BYTES = 4 * 1024 * 1024  # a spec of 500 devices has half a megabyte
 MAX_DEPTH = 100  # no valid spec nests deeper than 8
 
 
-class Scalar(msgspec.Struct, gc=False):
+class Scalar(msgspec.Struct, gc=False, eq=False):
     """A value: str, int, float, bool or None, as the reference resolves it; `text` is what stands in the file."""
 
     value: Any
@@ -63,7 +60,7 @@ class Scalar(msgspec.Struct, gc=False):
     column: int
 
 
-class Sequence(msgspec.Struct):
+class Sequence(msgspec.Struct, eq=False):
     """A list of nodes."""
 
     items: list[Node]
@@ -71,7 +68,7 @@ class Sequence(msgspec.Struct):
     column: int
 
 
-class Mapping(msgspec.Struct):
+class Mapping(msgspec.Struct, eq=False):
     """Keys and values in the order of the file, duplicates included."""
 
     entries: list[tuple[Node, Node]]
@@ -79,7 +76,7 @@ class Mapping(msgspec.Struct):
     column: int
 
 
-class Alias(msgspec.Struct):
+class Alias(msgspec.Struct, eq=False):
     """A reference (`*name`) to a node that stands elsewhere."""
 
     target: Node
@@ -111,7 +108,7 @@ class DocumentError(Exception):
 
 
 # What needs a closer look than `plain_data` gives: escapes, anchors, tags, merges, directives.
-_UNUSUAL = re.compile(rb"[\\?&*!%]|<<")
+_UNUSUAL = (b"\\", b"?", b"&", b"*", b"!", b"%", b"<<")
 
 
 def plain_data(text: bytes) -> Any:
@@ -120,7 +117,7 @@ def plain_data(text: bytes) -> Any:
     Ordinary is what generators and people write: unique string keys, no anchors, tags, escapes,
     directives or further documents, and plain scalars that mean a string, a whole number or a boolean.
     """
-    if _UNUSUAL.search(text):
+    if any([mark in text for mark in _UNUSUAL]):
         return None
     try:
         return _build(text)
@@ -133,14 +130,14 @@ def _build(text: bytes) -> Any:
     get_event(), get_event()  # the starts of stream and document
     stack: list[Any] = []
     append: Any = None  # of the current list
-    mapping: dict[str, Any] | None = None  # or the current mapping, and its key
+    mapping: Any = None  # or the current mapping, and its key
     key: str | None = None
     while True:
         event = get_event()
         cls = event.__class__
         if cls is ScalarEvent:
             value = event.value
-            if event.implicit[0] and (value[:1] not in _WORD_START or value in WORDS):
+            if (value[:1] not in _WORD_START or value in WORDS) and event.implicit[0]:
                 value = resolve(value)
                 if value.__class__ not in _ORDINARY:
                     return None
@@ -152,7 +149,7 @@ def _build(text: bytes) -> Any:
                 append, mapping, key = None, {}, None
             else:
                 items: list[Any] = []
-                append, mapping = items.append, None
+                append, mapping, key = items.append, None, None
                 stack.append(items)
             continue
         elif cls is MappingEndEvent:
@@ -163,18 +160,18 @@ def _build(text: bytes) -> Any:
             append, mapping, key = stack.pop()
         else:  # an empty document
             return None
-        if append is not None:
+        if key is not None:
+            mapping[key] = value
+            key = None
+        elif append is not None:
             append(value)
         elif mapping is None:
             get_event()
             return value if get_event().__class__ is StreamEndEvent else None
-        elif key is None:
-            if value.__class__ is not str or value in mapping:
-                return None
+        elif value.__class__ is str and value not in mapping:
             key = value
         else:
-            mapping[key] = value
-            key = None
+            return None
 
 
 _WORD_START = frozenset("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz/_")  # not "", a number, a merge
@@ -337,7 +334,8 @@ class _Composer:
     def refuse_slash_escape(self, event: Any) -> None:
         source, start = self.patches.source(), event.start_mark
         raw = source[start.index : event.end_mark.index]
-        match = re.match(r"(?:[^\\]|\\[^/])*\\/", raw, re.DOTALL)
+        escapes = re.finditer(r"\\(.)", raw, re.DOTALL)
+        match = next((escape for escape in escapes if escape[1] == "/"), None)
         if match:
             line = start.line + 1 + raw.count("\n", 0, match.end())
             column = match.end() - 1 - raw.rfind("\n", 0, match.end())
@@ -370,15 +368,3 @@ def _reader_error(text: bytes, error: yaml.reader.ReaderError) -> DocumentError:
     hint = "a spec is UTF-8 text without control characters: is this a spec file at all?"
     return DocumentError("encoding", f"{error.reason}{found}", line=line, column=column, hint=hint)
 
-
-def walk(node: Node) -> Iterator[Node]:
-    """Yield a node and all below it, aliases not followed."""
-    todo = [node]
-    while todo:
-        node = todo.pop()
-        yield node
-        if isinstance(node, Sequence):
-            todo.extend(node.items)
-        elif isinstance(node, Mapping):
-            for key, value in node.entries:
-                todo += (key, value)

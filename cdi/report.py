@@ -9,10 +9,10 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
-from cdi.decode import canonical, decode, fold
-from cdi.document import MAX_BYTES, Alias, Document, DocumentError, Mapping, Node, Sequence, parse
+from cdi.decode import MAX_PROBLEMS, canonical, decode, fold
+from cdi.document import MAX_BYTES, Alias, Document, DocumentError, Mapping, Node, Scalar, Sequence, parse
 from cdi.model import Spec
-from cdi.problem import Problem
+from cdi.problem import Problem, Severity
 from cdi.rules import apply_rules
 from cdi.versions import minimum_version
 
@@ -99,12 +99,21 @@ def _explain(raw: bytes, source: str, *, is_json: bool) -> Report:
     problems = [*decoded.problems, *_around(raw, document, is_json=is_json)]
     if decoded.spec is not None:
         problems += apply_rules(decoded.spec)
-    located = _located(document.root, problems)
+    located = _located(document.root, _limited(problems))
     if decoded.spec is None or any(problem.severity == "error" for problem in problems):
         return Report(
             source=source, spec=None, problems=located, kind=decoded.kind, cdi_version=decoded.cdi_version
         )
     return _report(source, decoded.spec, located)
+
+
+def _limited(problems: list[Problem]) -> list[Problem]:
+    if len(problems) < MAX_PROBLEMS:
+        return problems
+    rest = f"more than {MAX_PROBLEMS} problems, the rest is not listed"
+    worst: Severity = "error" if any(problem.severity == "error" for problem in problems) else "warning"
+    last = Problem(severity=worst, rule="too-many-problems", message=rest, line=1, column=1)
+    return [*problems[: MAX_PROBLEMS - 1], last]
 
 
 def _around(raw: bytes, document: Document, *, is_json: bool) -> Iterable[Problem]:
@@ -136,37 +145,52 @@ def _around(raw: bytes, document: Document, *, is_json: bool) -> Iterable[Proble
             pass  # libyaml reads UTF-16 too
 
 
-_STEP = re.compile(r"\[(\d+)\]$")
-
-
 def _located(root: Node | None, problems: Iterable[Problem]) -> tuple[Problem, ...]:
-    index: dict[str, tuple[int, int]] = {}
-    if root is not None:
-        _positions(root, "", index, 0)
-    found = [p if p.line is not None else _place(p, index) for p in problems]
+    finder = _Finder()
+    found = [p if p.line is not None else finder.place(p, root) for p in problems]
     return tuple(sorted(found, key=lambda p: (p.line or 0, p.column or 0)))
 
 
-def _place(problem: Problem, index: dict[str, tuple[int, int]]) -> Problem:
-    """Return the problem with the position of what it names, or of the nearest thing around that."""
-    where = fold(problem.where)
-    while where and where not in index:
-        where = _STEP.sub("", where) if _STEP.search(where) else where.rpartition(".")[0]
-    line, column = index.get(where, (1, 1))
-    return msgspec.structs.replace(problem, line=line, column=column)
+class _Finder:
+    """Finds the node that a path such as `devices[0].name` names; looks into what it passes only."""
+
+    def __init__(self) -> None:
+        self.keys: dict[int, dict[str, Node]] = {}
+
+    def place(self, problem: Problem, root: Node | None) -> Problem:
+        """Return the problem with the position of what it names, or of the nearest thing around that."""
+        if root is None:
+            return msgspec.structs.replace(problem, line=1, column=1)
+        node, rest = root, fold(problem.where)
+        while rest:
+            below, rest = self.step(node, rest)
+            if below is None:
+                break
+            node = below
+        return msgspec.structs.replace(problem, line=node.line, column=node.column)
+
+    def step(self, node: Node, path: str) -> tuple[Node | None, str]:
+        """Return the node one step down a path, and what is left of the path."""
+        while isinstance(node, Alias):
+            node = node.target
+        if isinstance(node, Sequence) and (match := _INDEX.match(path)):
+            index = int(match[1])
+            return (node.items[index] if index < len(node.items) else None), path[match.end() :].removeprefix(".")
+        if isinstance(node, Mapping):
+            keys = self.keys_of(node)
+            end = len(path)
+            while end > 0:  # the longest key that fits: annotations have keys with dots
+                if path[:end] in keys:
+                    return keys[path[:end]], path[end:].removeprefix(".")
+                end = max(path.rfind(".", 0, end), path.rfind("[", 0, end))
+        return None, ""
+
+    def keys_of(self, node: Mapping) -> dict[str, Node]:
+        known = self.keys.get(id(node))
+        if known is None:
+            known = {fold(key.text): value for key, value in node.entries if isinstance(key, Scalar)}
+            self.keys[id(node)] = known
+        return known
 
 
-def _positions(node: Node, where: str, index: dict[str, tuple[int, int]], depth: int) -> None:
-    """Fill `index` with where each value stands; no part of a spec lies deeper than `depth` 10."""
-    index.setdefault(where, (node.line, node.column))
-    while isinstance(node, Alias):
-        node = node.target
-    if depth > 10:  # noqa: PLR2004
-        return
-    if isinstance(node, Sequence):
-        for i, item in enumerate(node.items):
-            _positions(item, f"{where}[{i}]", index, depth + 1)
-    elif isinstance(node, Mapping):
-        for key, value in node.entries:
-            name = fold(getattr(key, "text", ""))
-            _positions(value, f"{where}.{name}" if where else name, index, depth + 1)
+_INDEX = re.compile(r"\[(\d+)\]")

@@ -52,6 +52,12 @@ def _rule(name: str, severity: Severity, *subjects: type) -> Callable[[Any], Any
     return register
 
 
+def _repeats(names: list[str]) -> list[int]:
+    """Return where a name stands that stood before, empty names not counted."""
+    seen: set[str] = set()
+    return [i for i, name in enumerate(names) if name and (name in seen or seen.add(name))]  # type: ignore[func-returns-value]
+
+
 # The spec.
 
 
@@ -132,7 +138,7 @@ def _duplicate_device(spec: Spec) -> Findings:
     names = [device.name for device in spec.devices]
     if len(set(names)) == len(names):
         return None
-    again = [i for i, name in enumerate(names) if name and name in names[:i]]
+    again = _repeats(names)
     return [Finding(f"devices[{i}].name", f"device {names[i]!r} is defined twice", "rename one") for i in again] or None
 
 
@@ -207,8 +213,8 @@ def _duplicate_env(subject: ContainerEdits | Hook) -> Findings:
     names = [entry.partition("=")[0] for entry in subject.env]
     if len(set(names)) == len(names):
         return None
-    again = [i for i, name in enumerate(names) if name and name in names[:i]]
-    return [Finding(f"env[{i}]", f"{names[i]!r} is set twice", "only the last one counts") for i in again] or None
+    hint = "only the last one counts"
+    return [Finding(f"env[{i}]", f"{names[i]!r} is set twice", hint) for i in _repeats(names)] or None
 
 
 @_rule("secret-env", "warning", ContainerEdits, Hook)
@@ -261,9 +267,8 @@ def _net_device_twice(edits: ContainerEdits) -> Findings:
     found = []
     for key, of in (("hostInterfaceName", lambda d: d.host_interface_name), ("name", lambda d: d.name)):
         names = [of(device) for device in edits.net_devices]
-        for i, name in enumerate(names):
-            if name and name in names[:i]:
-                found.append(Finding(f"netDevices[{i}].{key}", f"{name!r} occurs twice", "an interface is moved once"))
+        hint = "an interface is moved once"
+        found += [Finding(f"netDevices[{i}].{key}", f"{names[i]!r} occurs twice", hint) for i in _repeats(names)]
     return found or None
 
 
