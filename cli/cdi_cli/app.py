@@ -7,14 +7,14 @@ __all__ = ["Outcome", "invoke"]
 import importlib
 from copy import copy
 from difflib import get_close_matches
-from typing import TYPE_CHECKING, Annotated, Any, List, Literal, NamedTuple, Optional  # noqa: UP035 - read by Typer
+from typing import TYPE_CHECKING, Annotated, Any, Literal, NamedTuple
 
 import typer
 from typer.core import TyperCommand, TyperGroup
 from typer.main import get_command
 
 from cdi.errors import UsageError
-from cdi_cli.commands import COMMANDS, SECTIONS
+from cdi_cli.commands import COMMANDS, SECTIONS, Entry
 from cdi_cli.render import formats
 from cdi_cli.settings import Settings
 
@@ -63,11 +63,11 @@ class Command(TyperCommand):
 class Group(TyperGroup):
     """The commands of the table, each imported when it is asked for."""
 
-    def list_commands(self, ctx: Any) -> list[str]:
+    def list_commands(self, ctx: Any) -> list[str]:  # noqa: ARG002 - Typer's protocol
         """Return the names of all commands."""
         return list(COMMANDS)
 
-    def get_command(self, ctx: Any, cmd_name: str) -> Any:
+    def get_command(self, ctx: Any, cmd_name: str) -> Any:  # noqa: ARG002 - as above
         """Import a command and return it, or None."""
         if cmd_name in COMMANDS and cmd_name not in self.commands:
             self.commands[cmd_name] = self._build(cmd_name)
@@ -81,7 +81,7 @@ class Group(TyperGroup):
             raise UsageError(message, hint=f"did you mean {near[0]!r}?" if near else "'cdi --help' lists all")
         return super().resolve_command(ctx, args)
 
-    def format_commands(self, ctx: Any, formatter: Any) -> None:
+    def format_commands(self, ctx: Any, formatter: Any) -> None:  # noqa: ARG002 - as above
         """Write the commands to the help text, by what they are for."""
         for title, commands in SECTIONS.items():
             with formatter.section(title):
@@ -95,17 +95,18 @@ class Group(TyperGroup):
         example = "\b\nExample:\n" + "\n".join(f"  {line}" for line in module.EXAMPLES[name].splitlines())
         app.command(name, cls=Command, epilog=example, context_settings=_HELP_NAMES)(function)
         command: Any = get_command(app)
-        command.formats = formats(function.__annotations__["return"])
+        command.formats = formats(function.__annotations__["return"].partition(" ")[0])
         shared = (*entry.takes, "output", *_EVERYWHERE) if len(command.formats) > 1 else (*entry.takes, *_EVERYWHERE)
-        command.params += [_fitted(param, command) for param in self.params if param.name in shared]
+        command.params += [_fitted(param, command, entry) for param in self.params if param.name in shared]
         return command
 
 
-def _fitted(param: Any, command: Command) -> Any:
+def _fitted(param: Any, command: Command, entry: Entry) -> Any:
     """Return a shared option as a command shows it: `--output` with the formats that it has."""
     if param.name != "output":
         return param
     param = copy(param)
+    param.opts = [*param.opts, *([entry.format_option] if entry.format_option else [])]
     param.help = f"Output format: {', '.join(command.formats)}.  [default: {command.formats[0]}]"
     return param
 
@@ -124,15 +125,15 @@ def _version(wanted: bool) -> None:  # noqa: FBT001 - Typer's protocol
         raise typer.Exit
 
 
-def cdi(
+def cdi(  # noqa: PLR0913 - the shared options
     ctx: typer.Context,
     *,
     root: Annotated[
-        Optional[str],  # noqa: UP045 - read by Typer on Python 3.10
+        str | None,
         typer.Option(metavar="DIR", help="Directory or text tree that stands in for the host's /.", show_default=False),
     ] = None,
     spec_dir: Annotated[
-        Optional[List[str]],  # noqa: UP006, UP045 - as above
+        list[str] | None,
         typer.Option(
             "-d",
             "--spec-dir",
@@ -143,13 +144,13 @@ def cdi(
         ),
     ] = None,
     output: Annotated[
-        Optional[str],  # noqa: UP045 - as above
+        str | None,
         typer.Option("-o", "--output", metavar="FORMAT", help="Output format.", show_default=False),
     ] = None,
     quiet: Annotated[bool, typer.Option("-q", "--quiet", help="Say only what is wrong.", show_default=False)] = False,
     verbose: Annotated[bool, typer.Option("-v", "--verbose", help="Say more.", show_default=False)] = False,
     color: Annotated[
-        Optional[Literal["auto", "always", "never"]],  # noqa: UP045 - as above
+        Literal["auto", "always", "never"] | None,
         typer.Option(help="Colour the output; auto is on a terminal.", show_default=False),
     ] = None,
     version: Annotated[  # noqa: ARG001 - its callback answers

@@ -27,7 +27,10 @@ _USAGE = 2
 def explain(error: Exception, arguments: Sequence[str]) -> int:
     """Say on stderr what went wrong, and return the exit code."""
     if isinstance(error, CdiError):
-        _say(error.message if not isinstance(error, SpecInvalid) else _problems(error), error.hint)
+        if isinstance(error, SpecInvalid) and error.problems:
+            _say(_problems(error), error.hint)
+        else:
+            _say(error.message, error.hint)
         return error.exit_code
     if isinstance(error, _WRONG_USAGE):
         return _explain_usage(error)
@@ -39,15 +42,15 @@ def explain(error: Exception, arguments: Sequence[str]) -> int:
 
 
 def _say(message: str, hint: str | None = None) -> None:
-    say("cdi: error: " + printable(message))
-    if hint:
-        say("hint: " + printable(hint))
+    for start, text in (("cdi: error: ", message), ("hint: ", hint or "")):
+        for number, line in enumerate(text.splitlines()):
+            say((start if number == 0 else " " * 4) + printable(line))
 
 
 def _problems(error: SpecInvalid) -> str:
     """Return all problems of a spec, one a line."""
-    lines = [problem.render(error.source) for problem in error.problems]
-    return "\n".join(map(printable, ["invalid spec", *lines]))
+    lines = [printable(problem.render(error.source)) for problem in error.problems]
+    return "\n".join([f"invalid spec {printable(error.source)}", *lines])
 
 
 def _explain_usage(error: Exception) -> int:

@@ -72,7 +72,7 @@ class Judge(msgspec.Struct, frozen=True, kw_only=True):
             problems = tuple([replace(problem, severity="error") for problem in problems])
         return FileVerdict(
             path=path,
-            valid=report.valid and not any([problem.severity == "error" for problem in problems]),
+            valid=report.valid and not any(problem.severity == "error" for problem in problems),
             kind=report.kind,
             cdi_version=report.cdi_version,
             minimum_version=report.minimum_version,

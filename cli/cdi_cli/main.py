@@ -47,11 +47,12 @@ def _run(arguments: Sequence[str]) -> int:
 
     from cdi_cli.render import render  # noqa: PLC0415 - only when there is an answer
     from cdi_cli.streams import say, write_answer  # noqa: PLC0415 - as above
+    from cdi_cli.text import printable  # noqa: PLC0415 - as above
 
     answer, settings = outcome
     if not settings.quiet:
         for note in answer.notes:
-            say(f"cdi: {note}")
+            say(f"cdi: {printable(note)}")
     write_answer(render(answer, settings))
     return answer.exit_code
 

@@ -10,6 +10,10 @@ from typing import Literal
 import msgspec
 from msgspec.structs import replace
 
+from cdi_cli.below import below
+
+DEFAULT_DIRS = ("/etc/cdi", "/var/run/cdi")  # SPEC.md, "CDI JSON Specification": from low to high priority
+
 
 class Settings(msgspec.Struct, frozen=True, kw_only=True):
     """Global options; those after the command win over those before it, spec directories add up."""
@@ -36,10 +40,9 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
         named = tuple(filter(None, os.environ.get("CDI_SPEC_DIRS", "").split(":")))
         if named:
             return named
-        from cdi.registry import DEFAULT_DIRS  # noqa: PLC0415 - few commands need it
-
-        root = self.root.rstrip("/")
-        return tuple(root + directory for directory in DEFAULT_DIRS)
+        if self.root == "/":
+            return DEFAULT_DIRS
+        return tuple(below(self.root, directory) for directory in DEFAULT_DIRS)
 
     @property
     def named_dirs(self) -> bool:

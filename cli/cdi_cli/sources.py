@@ -26,7 +26,8 @@ def spec_files(directory: str) -> list[str] | None:
         return None
     except OSError as error:
         raise FileError.from_os(error, "read", directory) from error
-    return [os.path.join(directory, name) for name in sorted(names, key=natural_key)]
+    home = directory.rstrip("/")
+    return [f"{home}/{name}" for name in sorted(names, key=natural_key)]
 
 
 def read_document(path: str) -> bytes:

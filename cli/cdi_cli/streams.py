@@ -6,6 +6,7 @@ __all__ = ["OutputClosed", "is_closed", "is_terminal", "open_missing", "say", "w
 
 import os
 import sys
+from contextlib import suppress
 from typing import TYPE_CHECKING
 
 from cdi.errors import FileError
@@ -25,7 +26,7 @@ def open_missing() -> None:
     for descriptor in (0, 1, 2):
         try:
             os.fstat(descriptor)
-        except OSError:
+        except OSError:  # noqa: PERF203 - three times
             _closed.add(os.open(os.devnull, os.O_RDWR))
 
 
@@ -43,16 +44,14 @@ def say(text: str) -> None:
     """Write a line to stderr; that nobody listens there is no error."""
     if sys.stderr is None:
         return
-    try:
+    with suppress(OSError, ValueError):
         sys.stderr.write(text + "\n")
         sys.stderr.flush()
-    except (OSError, ValueError):
-        pass
 
 
 def write_answer(chunks: Iterable[str]) -> None:
     """Write text to stdout, each chunk as it comes; raise `FileError`, or `OutputClosed` for a broken pipe."""
-    for chunk in chunks:
+    for chunk in filter(None, chunks):
         if sys.stdout is None or 1 in _closed:
             message = "cannot write to standard output: it is closed"
             raise FileError(message)
@@ -78,7 +77,5 @@ def _encoded(text: str) -> bytes:
 
 def _discard_output() -> None:
     """Point stdout to /dev/null, so that the interpreter's last flush cannot fail."""
-    try:
+    with suppress(OSError, ValueError):
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-    except (OSError, ValueError):
-        pass

@@ -48,7 +48,7 @@ def _start(function: Callable[[Item], Result], items: Sequence[Item]) -> _Worker
         os.close(writer)
         return _Worker(pid, reader)
     try:
-        with open(writer, "wb") as pipe:
+        with os.fdopen(writer, "wb") as pipe:
             pickle.dump([function(item) for item in items], pipe, protocol=pickle.HIGHEST_PROTOCOL)
     finally:
         os._exit(0)  # not the way out of the parent: its buffers and clean-up are not ours
@@ -57,7 +57,7 @@ def _start(function: Callable[[Item], Result], items: Sequence[Item]) -> _Worker
 def _results(worker: _Worker) -> list[Any] | None:
     import pickle  # noqa: PLC0415 - as above
 
-    with open(worker.pipe, "rb") as pipe:
+    with os.fdopen(worker.pipe, "rb") as pipe:
         content = pipe.read()
     os.waitpid(worker.pid, 0)
     try:

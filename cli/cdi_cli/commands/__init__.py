@@ -8,11 +8,15 @@ from typing import NamedTuple
 
 
 class Entry(NamedTuple):
-    """A command of the table: its module in this package, its help in one line, the shared options it takes."""
+    """A command of the table: its module in this package, its help in one line, the shared options it takes.
+
+    `format_option` is another name for `--output`.
+    """
 
     module: str
     help: str
     takes: tuple[str, ...] = ()
+    format_option: str | None = None
 
 
 _HOST = ("root",)
@@ -20,15 +24,17 @@ _DIRS = ("spec_dir", "root")
 
 SECTIONS: dict[str, dict[str, Entry]] = {
     "From hardware to specs": {
-        "discover": Entry("discover", "Show the hardware that can be given to containers, and what was skipped.", _HOST),
+        "discover": Entry(
+            "discover", "Show the hardware that can be given to containers, and what was skipped.", _HOST
+        ),
         "generate": Entry("generate", "Write specs for the hardware of this host.", _DIRS),
         "snapshot": Entry("snapshot", "Record this host as a text tree that --root can stand in for.", _HOST),
     },
     "Spec files": {
         "validate": Entry("validate", "Check specs as runtimes do, and say what is wrong where.", _DIRS),
         "install": Entry("install", "Check spec files, then put them in place atomically.", _DIRS),
-        "uninstall": Entry("uninstall", "Remove installed specs.", _DIRS),
-        "convert": Entry("convert", "Write a spec as JSON or YAML."),
+        "uninstall": Entry("install", "Remove installed specs.", _DIRS),
+        "convert": Entry("convert", "Write a spec as JSON or YAML.", format_option="--to"),
         "transform": Entry("transform", "Change the root of a spec's paths."),
         "diff": Entry("diff", "Compare two specs, device by device."),
         "schema": Entry("schema", "Print the JSON Schema of specs."),

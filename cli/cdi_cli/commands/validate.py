@@ -5,7 +5,7 @@ from __future__ import annotations
 __all__ = ["EXAMPLES", "FileVerdict", "Validation", "validate"]
 
 from functools import partial
-from typing import Annotated, Any, List, Optional  # noqa: UP035 - read by Typer
+from typing import Annotated, Any
 
 import msgspec
 import typer
@@ -65,7 +65,7 @@ class Validation(Answer, frozen=True, kw_only=True):
 def validate(
     ctx: typer.Context,
     paths: Annotated[
-        Optional[List[str]],  # noqa: UP006, UP045 - read by Typer on Python 3.10
+        list[str] | None,
         typer.Argument(metavar="[PATH]...", help="Files, directories, or - for stdin; else the spec directories."),
     ] = None,
     *,
@@ -75,7 +75,7 @@ def validate(
         typer.Option("--host", help="Also check that what specs name exists on this host.", show_default=False),
     ] = False,
     schema: Annotated[
-        Optional[str],  # noqa: UP045 - as above
+        str | None,
         typer.Option(metavar="FILE", help="Also check against this JSON Schema.", show_default=False),
     ] = None,
 ) -> Validation:

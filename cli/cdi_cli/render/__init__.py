@@ -29,7 +29,28 @@ class Look(NamedTuple):
 
 
 # An answer's first format is its default. A renderer is "module:function" in this package.
+_DATA = {"json": "data:json", "yaml": "data:yaml"}
 _RENDERERS: dict[str, dict[str, str]] = {
+    "Changes": {"text": "changes:text", "json": "changes:json"},
+    "Classes": {"text": "listing:classes"} | _DATA,
+    "Container": _DATA,
+    "Devices": {"text": "listing:devices"} | _DATA,
+    "Difference": {"text": "difference:text"} | _DATA,
+    "Dirs": {"text": "listing:dirs"} | _DATA,
+    "Documents": {"yaml": "documents:yaml", "json": "documents:json"},
+    "Hardware": {"text": "hardware:text"} | _DATA,
+    "Installed": {"text": "installed:installed"} | _DATA,
+    "Schema": _DATA,
+    "Script": {"text": "plain:text"},
+    "Shown": {"text": "shown:text"} | _DATA,
+    "Specs": {"text": "listing:specs"} | _DATA,
+    "Staleness": {
+        "yaml": "difference:staleness",
+        "json": "data:json",
+    },  # the formats of Stream, for people and programs
+    "Stream": {"yaml": "documents:yaml", "json": "documents:lines"},
+    "Tree": {"text": "plain:text"},
+    "Uninstalled": {"text": "installed:removed"} | _DATA,
     "Validation": {
         "text": "validation:text",
         "json": "data:json",
@@ -37,6 +58,7 @@ _RENDERERS: dict[str, dict[str, str]] = {
         "junit": "junit:junit",
         "github": "github:github",
     },
+    "Vendors": {"text": "listing:vendors"} | _DATA,
 }
 
 

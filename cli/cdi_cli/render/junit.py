@@ -44,7 +44,7 @@ def _case(verdict: FileVerdict) -> Iterator[str]:
     else:
         first = next(problem for problem in verdict.problems if problem.severity == "error")
         tag = "failure" if verdict.readable else "error"
-        yield f'      <{tag} type={_attribute(first.rule)} message={_attribute(first.message)}>{text}</{tag}>\n'
+        yield f"      <{tag} type={_attribute(first.rule)} message={_attribute(first.message)}>{text}</{tag}>\n"
     yield "    </testcase>\n"
 
 

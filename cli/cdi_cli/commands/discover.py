@@ -1,0 +1,57 @@
+"""`cdi discover`: what hardware there is, and what was skipped."""
+
+from __future__ import annotations
+
+__all__ = ["EXAMPLES", "Hardware", "discover"]
+
+from typing import Annotated, Any
+
+import msgspec
+import typer
+
+from cdi.discovery import Discovery
+from cdi.discovery import discover as discover_on
+from cdi.errors import NothingFound
+from cdi_cli.answer import Answer
+from cdi_cli.hosts import host_of
+
+EXAMPLES = {"discover": "cdi discover\ncdi discover netdev -o json\ncdi --root host.tree discover"}
+
+
+class Hardware(Answer, frozen=True, kw_only=True):
+    """What discovery found, skipped, and stumbled over."""
+
+    discovery: Discovery
+
+    @property
+    def exit_code(self) -> int:
+        """0 when there is something, 3 when there is not."""
+        return 0 if self.discovery.found else NothingFound.exit_code
+
+    def to_data(self) -> dict[str, Any]:
+        """Return the discovery, in the words of JSON."""
+        plain: dict[str, Any] = msgspec.to_builtins(self.discovery)
+        for found in plain["found"]:
+            found["containerEdits"] = found.pop("edits")
+            found["inAll"] = found.pop("in_all")
+        return {"version": 1} | plain
+
+
+def discover(
+    ctx: typer.Context,
+    families: Annotated[
+        list[str] | None,
+        typer.Argument(metavar="[FAMILY]...", help="Families of hardware to look for; else all.", show_default=False),
+    ] = None,
+    *,
+    include: Annotated[
+        list[str] | None,
+        typer.Option(metavar="NAME", help="Offer this device although it would be skipped.", show_default=False),
+    ] = None,
+) -> Hardware:
+    """Show the hardware that can be given to containers, and what was skipped.
+
+    Exit code: 0 something was found, 3 nothing.
+    """
+    discovery = discover_on(host_of(ctx.obj), families or None, include=include or ())
+    return Hardware(discovery=discovery, notes=tuple(problem.message for problem in discovery.problems))

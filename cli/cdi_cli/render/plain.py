@@ -1,0 +1,24 @@
+"""Answers that are text already, or a few lines of it."""
+
+from __future__ import annotations
+
+__all__ = ["text"]
+
+from typing import TYPE_CHECKING, Protocol
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from cdi_cli.render import Look
+
+
+class _Text(Protocol):
+    """An answer with a text."""
+
+    @property
+    def text(self) -> str: ...
+
+
+def text(answer: _Text, _look: Look) -> Iterator[str]:
+    """Yield the text as it is."""
+    yield answer.text
