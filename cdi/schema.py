@@ -87,10 +87,14 @@ def _validator(text: str) -> Validator:
     except SchemaError as error:
         message = f"not a JSON Schema: {_where(error.absolute_path) or 'the schema'}: {_short(error.message)}"
         raise UsageError(message) from None
-    extend: Callable[..., type[Validator]] = validators.extend
-    types = base.TYPE_CHECKER.redefine("array", lambda _, found: isinstance(found, (list, tuple)))
+    extend: Callable[..., type[Validator]] = validators.extend  # pyright: ignore[reportUnknownMemberType,reportUnknownVariableType]
+    types: Any = base.TYPE_CHECKER.redefine("array", _is_array)  # pyright: ignore[reportUnknownMemberType]
     ours = extend(base, {"uniqueItems": _unique_items}, type_checker=types)
     return ours(schema, registry=Registry())  # a registry of its own fetches nothing
+
+
+def _is_array(_: object, found: object) -> bool:
+    return isinstance(found, (list, tuple))  # plain data of our own values has tuples
 
 
 def _problems(validator: Validator, data: Any) -> Iterator[Problem]:
@@ -135,7 +139,7 @@ class _Places:
             return target.value
         if isinstance(target, Sequence):
             return [self.data(item, f"{where}[{index}]", depth + 1) for index, item in enumerate(target.items)]
-        data = {}
+        data: dict[str, Any] = {}
         for key, key_node, value in _entries(target.entries):
             inside = f"{where}.{key}" if where else key
             self.keys[inside] = key_node
@@ -157,7 +161,7 @@ def _target(node: Node) -> Scalar | Sequence | Mapping:
 
 def _entries(entries: Iterable[tuple[Node, Node]], depth: int = 0) -> Iterator[tuple[str, Node, Node]]:
     """Yield (key, key node, value node), merged mappings (`<<`) first, so that own keys win."""
-    own = []
+    own: list[tuple[str, Node, Node]] = []
     for key, value in entries:
         target = _target(key)
         if not isinstance(target, Scalar):

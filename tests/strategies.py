@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import string
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 from hypothesis import strategies as st
 from msgspec.structs import replace
@@ -125,6 +125,13 @@ def vectors() -> list[dict[str, Any]]:
     """Return the recorded verdicts of the reference library on documents."""
     with (VECTORS / "spec-verdicts.jsonl").open(encoding="utf-8") as lines:
         return [json.loads(line) for line in lines]
+
+
+def entries(part: Any) -> list[tuple[Any, Any]]:
+    """Return keys and values of a mapping, indices and values of a list, nothing of other data."""
+    if isinstance(part, dict):
+        return list(cast("dict[str, Any]", part).items())
+    return list(enumerate(part)) if isinstance(part, list) else []  # pyright: ignore[reportUnknownArgumentType,reportUnknownVariableType]
 
 
 def _flip(raw: bytes, at: int, bits: int) -> bytes:

@@ -36,7 +36,8 @@ def rules_in(tree: ast.AST) -> set[str]:
 
 def all_rules() -> set[str]:
     modules = ("decode", "document", "hostcheck", "report", "rules", "schema")
-    return set().union(*(rules_in(ast.parse((ROOT / f"cdi/{module}.py").read_text())) for module in modules))
+    trees = [ast.parse((ROOT / f"cdi/{module}.py").read_text()) for module in modules]
+    return {rule for tree in trees for rule in rules_in(tree)}
 
 
 def blocks(page: str) -> list[tuple[str, str]]:
@@ -65,6 +66,8 @@ def test_the_example_gives_the_output_on_the_page(name: str) -> None:
     text = eval(example) if language == "python" else example
     source = output.partition(":")[0]
     found = check(text, source=source).problems
+    if name == "too-many-problems":  # all the others would fill the page
+        found = tuple(problem for problem in found if problem.rule == name)
     assert "".join(f"{problem.render(source)}\n" for problem in found) == output
     severities = {problem.severity for problem in found if problem.rule == name}
     assert [f"Severity: {severity}." in page for severity in severities] == [True]

@@ -13,6 +13,7 @@ from jsonschema import Draft202012Validator
 from cdi.errors import UsageError
 from cdi.schema import schema, schema_problems
 from cdi.versions import EARLIEST, VERSIONS
+from tests.strategies import entries
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -54,11 +55,10 @@ def messages(spec: object, version: str | None = None) -> list[str]:
 
 
 def fields(part: Any) -> Iterator[tuple[str, Any]]:
-    if isinstance(part, dict):
-        for key, value in part.items():
-            if key == "properties" and "additionalProperties" in part:
-                yield from value.items()
-            yield from fields(value)
+    for key, value in entries(part):
+        if key == "properties" and "additionalProperties" in part:
+            yield from value.items()
+        yield from fields(value)
 
 
 LOADED = VERSIONS[VERSIONS.index(EARLIEST) :]  # runtimes refuse what says it is older

@@ -20,7 +20,7 @@ from cdi.encode import dump, to_data
 from cdi.report import check
 from cdi.schema import schema, schema_problems
 from cdi.versions import VERSIONS, at_least, needed_version
-from tests.strategies import specs, vectors
+from tests.strategies import entries, specs, vectors
 
 if TYPE_CHECKING:
     from cdi.model import Spec
@@ -128,11 +128,7 @@ ODD_KEYS = st.sampled_from(
 
 def places(data: Any) -> list[tuple[Any, Any]]:
     """Every (container, key or index) in plain data."""
-    found = []
-    entries = data.items() if isinstance(data, dict) else enumerate(data) if isinstance(data, list) else ()
-    for key, value in entries:
-        found += [(data, key), *places(value)]
-    return found
+    return [place for key, value in entries(data) for place in ((data, key), *places(value))]
 
 
 @st.composite
@@ -140,13 +136,15 @@ def odd_documents(draw: st.DrawFn) -> str:
     """A valid spec in which one to three values were replaced, removed, added or repeated."""
     data: Any = json.loads(dump(draw(specs()), format="json"))
     for _ in range(draw(st.integers(1, 3))):
-        here, key = draw(st.sampled_from(places(data) or [({}, "")]))
+        here: Any
+        here, key = draw(st.sampled_from(places(data) or [({"": 0}, "")]))
         change = draw(st.sampled_from(("replace", "remove", "add", "repeat")))
+        is_list = isinstance(key, int)
         if change == "replace":
             here[key] = draw(ODD_VALUES)
         elif change == "remove":
-            here.pop(key, None) if isinstance(here, dict) else here.pop(key)
-        elif isinstance(here, list):
+            here.pop(key)
+        elif is_list:
             here.insert(key, copy.deepcopy(here[key]) if change == "repeat" else draw(ODD_VALUES))
         else:
             here[draw(ODD_KEYS)] = draw(ODD_VALUES)

@@ -17,7 +17,7 @@ from cdi.oci import NodeInfo, inject
 from cdi.problem import Problem
 from cdi.report import Report, check, locate
 from cdi.schema import schema, schema_problems
-from tests.strategies import damaged, device_names, edits, kinds, specs, vectors
+from tests.strategies import damaged, device_names, edits, entries, kinds, specs, vectors
 
 if TYPE_CHECKING:
     from cdi.model import ContainerEdits
@@ -94,9 +94,9 @@ def odd_oci_specs(draw: st.DrawFn) -> dict[str, Any]:
     """An OCI spec with some part replaced by something that does not belong there."""
     oci: dict[str, Any] = json.loads(json.dumps(OCI))
     part: Any = oci
-    while isinstance(part, dict) and part:
-        key = draw(st.sampled_from(sorted(part)))
-        if not isinstance(part[key], dict) or draw(st.booleans()):
+    while keys := [key for key, _ in entries(part)]:
+        key = draw(st.sampled_from(keys))
+        if not entries(part[key]) or draw(st.booleans()):
             part[key] = draw(json_values)
             break
         part = part[key]
