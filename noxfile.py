@@ -6,14 +6,20 @@ import os
 import shutil
 import subprocess
 import sys
-from pathlib import Path
 
 import nox
 
 PROJECT = nox.project.load_toml("pyproject.toml")
 SUPPORTED = ("3.10", "3.11", "3.12", "3.13")
 # What cannot run without the optional dependencies.
-NEED_EXTRAS = ("tests/cli", "tests/e2e", "tests/package", "tests/property", "tests/test_schema.py", "tests/test_schema_agreement.py")
+NEED_EXTRAS = (
+    "tests/cli",
+    "tests/e2e",
+    "tests/package",
+    "tests/property",
+    "tests/test_schema.py",
+    "tests/test_schema_agreement.py",
+)
 
 nox.options.default_venv_backend = "venv"
 nox.options.reuse_venv = "yes"
@@ -30,14 +36,15 @@ def _installed() -> list[str]:
     return [version for version in SUPPORTED if version == running or _answers(f"python{version}")]
 
 
-def _answers(command: str) -> bool:
+def _answers(python: str) -> bool:
+    command = [python, "-c", "import ensurepip, venv"]
     try:
-        return subprocess.run([command, "-c", "import venv, ensurepip"], check=False, capture_output=True).returncode == 0
+        return subprocess.run(command, check=False, capture_output=True).returncode == 0
     except FileNotFoundError:
         return False
 
 
-def _group(name: str) -> list[str]:
+def _group(name: str) -> tuple[str, ...]:
     return nox.project.dependency_groups(PROJECT, name)
 
 

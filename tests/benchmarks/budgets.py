@@ -165,7 +165,8 @@ def main() -> int:
         folder = Path(name)
         write_corpus(folder)
         for budget in budgets(folder):
-            run(budget.ours), run(budget.yardstick)  # warm up the disk's cache and the bytecode
+            for command in (budget.ours, budget.yardstick):
+                run(command)  # warms up the disk's cache and the bytecode
             turns = [(run(budget.ours), run(budget.yardstick)) for _ in range(budget.turns)]
             ours = median(mine.seconds for mine, _ in turns)
             yardstick = median(other.seconds for _, other in turns)

@@ -52,7 +52,12 @@ def test_each_edit_of_an_installed_spec_arrives(machine: Machine, tmp_path: Path
         ],
         mounts=[{"hostPath": str(shared), "containerPath": "/opt/cdi", "options": ["ro", "rbind", "nosuid", "nodev"]}],
         hooks=[
-            {"hookName": "createContainer", "path": str(hook), "args": ["hook", "argument"], "env": ["CDI_HOOK=its-env"]}
+            {
+                "hookName": "createContainer",
+                "path": str(hook),
+                "args": ["hook", "argument"],
+                "env": ["CDI_HOOK=its-env"],
+            }
         ],
     )
     document["containerEdits"] = {"env": ["CDI_SPEC=for-every-device"]}
@@ -73,7 +78,7 @@ def test_each_edit_of_an_installed_spec_arrives(machine: Machine, tmp_path: Path
         "read-only",
     ]
     argument, variable, state = Path(f"{hook}.ran").read_text().splitlines()
-    assert (argument, variable) == ("argument", "its-env")
+    assert (argument, variable) == ("argument", "set")
     assert json.loads(state)["status"] == "creating"
 
 

@@ -1,4 +1,4 @@
-"""What users install: the sdist, the wheel made from it, the command with and without its extra, the pre-commit hook."""
+"""What users get: the sdist, the wheel made from it, the command with and without its extra, the pre-commit hook."""
 
 from __future__ import annotations
 
