@@ -11,7 +11,6 @@ import secrets
 import stat
 import time
 from contextlib import contextmanager, suppress
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from cdi.document import MAX_BYTES
@@ -19,6 +18,7 @@ from cdi.errors import FileError, Locked
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+    from pathlib import Path
 
 _TEMPORARY = ".cdi-tools-"  # with the suffix .tmp, which runtimes do not read
 _BLOCK = 1 << 16
@@ -48,7 +48,7 @@ def read(path: str | os.PathLike[str]) -> bytes:
     """Return the content of a regular file, links followed; raise `FileError` for all else and for huge files."""
     with os_errors("read", path):
         # Look before opening: to open a FIFO waits, and to open a device may do something.
-        _refuse_irregular(os.stat(path), path)
+        _refuse_irregular(os.stat(path), path)  # noqa: PTH116 - any kind of path
         return _read_open(os.open(path, _READ), path)
 
 
@@ -194,7 +194,7 @@ def _wait_for_lock(descriptor: int, path: Path, timeout: float) -> None:
     while True:
         try:
             fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
+        except BlockingIOError:  # noqa: PERF203 - it waits anyway
             if time.monotonic() >= deadline:
                 message = f"another process has held the lock of {str(path)!r} for {timeout:g} s"
                 raise Locked(message, hint="try again; lslocks shows who holds it") from None

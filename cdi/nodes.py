@@ -6,6 +6,7 @@ __all__ = ["node_at"]
 
 import os
 import stat
+from pathlib import Path
 
 from cdi.oci import NodeInfo
 
@@ -34,23 +35,21 @@ def node_at(path: str, *, root: str = "/") -> NodeInfo | None:
     )
 
 
-def _inside(root: str, path: str) -> str:
+def _inside(root: str, path: str) -> Path:
     """Return where a path below `root` is, with the links on the way resolved as after a chroot."""
     found: list[str] = []
     rest = [part for part in reversed(path.split("/")) if part]
     links = 0
     while rest:
         part = rest.pop()
-        here = os.path.join(root, *found, part)
+        here = Path(root, *found, part)
         if part == "..":
             found = found[:-1]
-        elif part == ".":
-            continue
-        elif rest and os.path.islink(here) and links < _LINKS_MAX:
+        elif rest and links < _LINKS_MAX and here.is_symlink():
             links += 1
-            target = os.readlink(here)
+            target = str(here.readlink())
             found = [] if target.startswith("/") else found
             rest += [step for step in reversed(target.split("/")) if step]
-        else:
+        elif part != ".":
             found.append(part)
-    return os.path.join(root, *found)
+    return Path(root, *found)

@@ -21,7 +21,7 @@ from cdi.errors import InvalidName, UnresolvedDevices
 from cdi.model import ContainerEdits, Device, Spec
 from cdi.names import natural_key, parse_name
 from cdi.nodes import node_at
-from cdi.problem import Problem
+from cdi.problem import Problem  # noqa: TC001 - part of a struct
 from cdi.scan import LoadedSpec, Scan, scan
 from cdi.watch import Watcher
 
@@ -84,7 +84,7 @@ class Registry:
         """
         return cls([Path(path) for path in dirs], str(root), watch=watch)
 
-    def __enter__(self) -> Registry:
+    def __enter__(self) -> Registry:  # noqa: PYI034 - typing has no Self in 3.10
         return self
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
@@ -121,7 +121,7 @@ class Registry:
 
     @property
     def problems(self) -> Mapping[Path, tuple[Problem, ...]]:
-        """Why files, directories, or devices of a file are not used, by path; warnings are with the specs."""
+        """Why files, directories, or devices of a file are not used, by path; warnings do not count."""
         return self._scan.problems
 
     def get(self, name: str) -> Found | None:

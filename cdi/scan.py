@@ -12,27 +12,28 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import msgspec
 
+from cdi.decode import canonical
 from cdi.errors import FileError
 from cdi.files import read
-from cdi.model import Device, Spec
+from cdi.model import Device, Spec  # noqa: TC001 - part of a struct
 from cdi.names import natural_key
 from cdi.problem import Problem
 from cdi.report import check
+from cdi.rules import apply_rules
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
+    from collections.abc import Mapping, Sequence
 
 _SUFFIXES = (".json", ".yaml")  # with this case: runtimes ignore all else, .yml and .JSON too
 _SETTLED = 50_000_000  # ns after which a further change of a file has another time stamp, even on coarse clocks
 
 
 class LoadedSpec(msgspec.Struct, frozen=True, kw_only=True):
-    """A spec that runtimes load, its file, the place of its directory, and what is unwise in it."""
+    """A spec that runtimes load, its file, and the place of its directory among the others."""
 
     path: Path
     priority: int
     spec: Spec
-    warnings: tuple[Problem, ...] = ()
 
 
 class _File(NamedTuple):
@@ -100,23 +101,27 @@ def scan(dirs: Sequence[Path], before: Scan | None = None) -> Scan:
     files: dict[tuple[int, str], _File] = {}
     unreadable: dict[Path, Problem] = {}
     for priority, directory in enumerate(dirs):
-        try:
-            for path in _spec_files(directory):
-                files[priority, path] = _file(path, priority, known.get((priority, path)))
-        except FileNotFoundError:
-            continue
-        except (OSError, ValueError) as error:
-            reason = error.strerror or str(error) if isinstance(error, OSError) else str(error)
-            hint = "runtimes that cannot read it do not read the directories after it either"
-            message = f"cannot read the directory: {reason.lower()}"
-            unreadable[directory] = Problem(severity="error", rule="unreadable", message=message, hint=hint)
+        paths, problem = _spec_files(directory)
+        for path in paths:
+            files[priority, path] = _file(path, priority, known.get((priority, path)))
+        if problem is not None:
+            unreadable[directory] = problem
     return Scan(files, unreadable)
 
 
-def _spec_files(directory: Path) -> Iterator[str]:
-    with os.scandir(directory) as entries:
-        paths = [e.path for e in entries if e.name.endswith(_SUFFIXES) and not e.is_dir(follow_symlinks=False)]
-    yield from sorted(paths)
+def _spec_files(directory: Path) -> tuple[list[str], Problem | None]:
+    """Return the files of a directory that count as specs, and what keeps us from reading it."""
+    try:
+        with os.scandir(directory) as entries:
+            found = [e.path for e in entries if e.name.endswith(_SUFFIXES) and not e.is_dir(follow_symlinks=False)]
+    except FileNotFoundError:
+        return [], None
+    except (OSError, ValueError) as error:
+        reason = getattr(error, "strerror", None) or str(error)
+        message = f"cannot read the directory: {reason.lower()}"
+        hint = "runtimes that cannot read it do not read the directories after it either"
+        return [], Problem(severity="error", rule="unreadable", message=message, hint=hint)
+    return sorted(found), None
 
 
 def _file(path: str, priority: int, known: _File | None) -> _File:
@@ -124,22 +129,33 @@ def _file(path: str, priority: int, known: _File | None) -> _File:
     if known is not None and signature is not None and signature == known.signature:
         return known
     try:
-        report = check(read(path), source=path)
+        content = read(path)
     except FileError as error:
         message = error.message.removeprefix(f"cannot read {path!r}: ")
         problem = Problem(severity="error", rule="unreadable", message=f"cannot be read: {message}", hint=error.hint)
         return _File(signature, None, (problem,))
-    if report.spec is None:
-        return _File(signature, None, tuple(p for p in report.problems if p.severity == "error"))
-    loaded = LoadedSpec(path=Path(path), priority=priority, spec=report.spec, warnings=report.problems)
-    return _File(signature, loaded, ())
+    spec, errors = _checked(content, path)
+    loaded = None if spec is None else LoadedSpec(path=Path(path), priority=priority, spec=spec)
+    return _File(signature, loaded, errors)
+
+
+def _checked(content: bytes, path: str) -> tuple[Spec | None, tuple[Problem, ...]]:
+    """Return the spec of a file, or its errors."""
+    # A full report would also say where each warning stands, which takes longer than all else.
+    spec = canonical(content)
+    if spec is not None and all(problem.severity != "error" for problem in apply_rules(spec)):
+        return spec, ()
+    report = check(content, source=path)
+    if report.spec is not None:
+        return report.spec, ()
+    return None, tuple(problem for problem in report.problems if problem.severity == "error")
 
 
 def _signature(path: str) -> tuple[int, ...] | None:
     """Return what differs when a file has changed; None when that may have been a moment ago."""
     now = time.time_ns()
     try:
-        status = os.stat(path)
+        status = os.stat(path)  # noqa: PTH116 - a thousand paths, none of them needed as such
     except OSError:
         return None
     if abs(now - status.st_ctime_ns) < _SETTLED:

@@ -39,7 +39,7 @@ def load(path: str | os.PathLike[str]) -> Spec:
     return report.spec
 
 
-def write(
+def write(  # noqa: PLR0913 - what to write, where, and how
     spec: Spec,
     where: str | os.PathLike[str],
     *,

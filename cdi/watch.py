@@ -39,9 +39,17 @@ class Watcher:
             raise UsageError(message, hint="pip install 'cdi-tools[watch]'") from None
         flags = inotify_simple.flags
         self._mask = (
-            flags.CREATE | flags.DELETE | flags.MOVED_FROM | flags.MOVED_TO | flags.CLOSE_WRITE | flags.ATTRIB
-        ) | (flags.DELETE_SELF | flags.MOVE_SELF | flags.ONLYDIR)
-        self._dirs = [Path(os.path.abspath(path)) for path in dirs]
+            flags.CREATE
+            | flags.CLOSE_WRITE
+            | flags.ATTRIB
+            | flags.MOVED_FROM
+            | flags.MOVED_TO
+            | flags.DELETE
+            | flags.MOVE_SELF
+            | flags.DELETE_SELF
+            | flags.ONLYDIR
+        )
+        self._dirs = [Path(path).absolute() for path in dirs]
         self._changed = changed
         try:
             self._inotify = inotify_simple.INotify()
@@ -100,7 +108,7 @@ class Watcher:
         for directory in self._dirs:
             try:
                 self._arm_directory(directory)
-            except OSError:  # no right to, or fs.inotify.max_user_watches is reached
+            except OSError:  # noqa: PERF203 - no right to, or fs.inotify.max_user_watches is reached
                 self._timeout = _POLL_MS
         for number in before.keys() - self._watched.keys():
             with suppress(OSError):  # gone with its directory
