@@ -33,6 +33,10 @@ class Machine:
     def run(self) -> Path:
         return self.path / "run"
 
+    def specs(self) -> list[Path]:
+        """Return what is installed."""
+        return [*self.etc.iterdir(), *self.run.iterdir()]
+
     def execute(self, *command: str | Path) -> subprocess.CompletedProcess[str]:
         """Run a command that sees the private directories; any exit code will do."""
         enter = ("unshare", "--mount", "--propagation", "private", "sh", ENTER, self.path)

@@ -52,12 +52,7 @@ def test_each_edit_of_an_installed_spec_arrives(machine: Machine, tmp_path: Path
         ],
         mounts=[{"hostPath": str(shared), "containerPath": "/opt/cdi", "options": ["ro", "rbind", "nosuid", "nodev"]}],
         hooks=[
-            {
-                "hookName": "createContainer",
-                "path": str(hook),
-                "args": ["hook", "argument"],
-                "env": ["CDI_HOOK=its-env"],
-            }
+            {"hookName": "createContainer", "path": str(hook), "args": ["hook", "argument"], "env": ["CDI_HOOK=set"]}
         ],
     )
     document["containerEdits"] = {"env": ["CDI_SPEC=for-every-device"]}
@@ -88,7 +83,7 @@ def test_a_spec_generated_for_this_machine_gives_its_devices_to_a_container(mach
     listed = machine.cdi("devices").stdout.split()
     paths = [
         node["path"]
-        for file in machine.etc.iterdir()
+        for file in machine.specs()
         for device in json.loads(machine.cdi("convert", "--to", "json", file).stdout)["devices"]
         for node in device["containerEdits"]["deviceNodes"]
     ]
@@ -122,5 +117,5 @@ def test_an_uninstalled_device_is_gone(machine: Machine, tmp_path: Path) -> None
 
     assert machine.cdi("uninstall", "vendor.com/e2e").returncode == 0
 
-    assert list(machine.etc.iterdir()) == []
+    assert machine.specs() == []
     assert "unresolvable CDI devices vendor.com/e2e=dev0" in machine.podman("vendor.com/e2e=dev0").stderr
