@@ -1,6 +1,6 @@
 """CDI specs, from bare hardware to devices inside containers.
 
-The names below are loaded when first used, so that `import cdi` costs next to nothing.
+A name below is loaded when it is first used, so that `import cdi` costs next to nothing.
 """
 
 from __future__ import annotations
@@ -9,53 +9,88 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from cdi.discovery import discover
     from cdi.encode import dump
-    from cdi.errors import CdiError
-    from cdi.names import annotation, parse_name, spec_name
+    from cdi.errors import (
+        CdiError,
+        FileConflict,
+        FileError,
+        InjectionFailed,
+        InvalidName,
+        Locked,
+        NothingFound,
+        SpecInvalid,
+        UnresolvedDevices,
+        UsageError,
+    )
+    from cdi.generation import generate
+    from cdi.host import Host
+    from cdi.model import ContainerEdits, Device, DeviceNode, Hook, IntelRdt, Mount, NetDevice, Spec
+    from cdi.names import QualifiedName, annotation, parse_name, spec_name
+    from cdi.problem import Problem
+    from cdi.registry import Registry
     from cdi.report import Report, check
+    from cdi.store import load
+    from cdi.versions import downgrade, minimum_version
 
-_HOME = {
-    "CdiError": "errors",
-    "FileConflict": "errors",
-    "FileError": "errors",
-    "InjectionFailed": "errors",
-    "InvalidName": "errors",
-    "Locked": "errors",
-    "NothingFound": "errors",
-    "SpecInvalid": "errors",
-    "UnresolvedDevices": "errors",
-    "UsageError": "errors",
-    "Problem": "problem",
-    "QualifiedName": "names",
-    "annotation": "names",
-    "parse_name": "names",
-    "spec_name": "names",
-    "ContainerEdits": "model",
-    "Device": "model",
-    "DeviceNode": "model",
-    "Hook": "model",
-    "IntelRdt": "model",
-    "Mount": "model",
-    "NetDevice": "model",
-    "Spec": "model",
-    "downgrade": "versions",
-    "minimum_version": "versions",
-    "dump": "encode",
-    "Report": "report",
-    "check": "report",
-    "Registry": "registry",
-    "load": "store",
-    "Host": "host",
-    "discover": "discovery",
-    "generate": "generation",
+__all__ = [
+    "CdiError",
+    "ContainerEdits",
+    "Device",
+    "DeviceNode",
+    "FileConflict",
+    "FileError",
+    "Hook",
+    "Host",
+    "InjectionFailed",
+    "IntelRdt",
+    "InvalidName",
+    "Locked",
+    "Mount",
+    "NetDevice",
+    "NothingFound",
+    "Problem",
+    "QualifiedName",
+    "Registry",
+    "Report",
+    "Spec",
+    "SpecInvalid",
+    "UnresolvedDevices",
+    "UsageError",
+    "annotation",
+    "check",
+    "discover",
+    "downgrade",
+    "dump",
+    "generate",
+    "load",
+    "minimum_version",
+    "parse_name",
+    "spec_name",
+]
+
+_NAMES = {
+    "discovery": "discover",
+    "encode": "dump",
+    "errors": "CdiError FileConflict FileError InjectionFailed InvalidName Locked NothingFound SpecInvalid"
+    " UnresolvedDevices UsageError",
+    "generation": "generate",
+    "host": "Host",
+    "model": "ContainerEdits Device DeviceNode Hook IntelRdt Mount NetDevice Spec",
+    "names": "QualifiedName annotation parse_name spec_name",
+    "problem": "Problem",
+    "registry": "Registry",
+    "report": "Report check",
+    "store": "load",
+    "versions": "downgrade minimum_version",
 }
+_HOME = {name: module for module, names in _NAMES.items() for name in names.split()}
 
 
 def __getattr__(name: str) -> Any:
-    home = _HOME.get(name)
-    if home is None:
+    if name not in _HOME:
         message = f"module 'cdi' has no attribute {name!r}"
         raise AttributeError(message)
-    value = getattr(importlib.import_module(f"cdi.{home}"), name)
+    value = getattr(importlib.import_module(f"cdi.{_HOME[name]}"), name)
     globals()[name] = value
     return value

@@ -121,8 +121,7 @@ def _fields(struct: type) -> dict[str, tuple[str, _Shape, bool]]:
     known = _fields_of.get(struct)
     if known is None:
         known = {
-            fold(f.encode_name): (f.encode_name, _shape(f.type), f.required)
-            for f in msgspec.structs.fields(struct)
+            fold(f.encode_name): (f.encode_name, _shape(f.type), f.required) for f in msgspec.structs.fields(struct)
         }
         _fields_of[struct] = known
     return known
@@ -141,7 +140,6 @@ class _Decoder:
 
     def __init__(self) -> None:
         self.problems: list[Problem] = []
-        self.following: list[Alias] = []
 
     # What the parser of the reference refuses before it looks at any type.
 
@@ -167,23 +165,13 @@ class _Decoder:
                 todo.extend((part, path) for entry in node.entries for part in entry)
 
     def error(self, rule: str, message: str, where: str, node: Node, *, hint: str | None = None) -> None:
-        self.report("error", rule, message, where, node, hint)
+        self.report(Problem(severity="error", rule=rule, message=message, where=where, hint=hint), node)
 
     def warn(self, rule: str, message: str, where: str, node: Node, *, hint: str | None = None) -> None:
-        self.report("warning", rule, message, where, node, hint)
+        self.report(Problem(severity="warning", rule=rule, message=message, where=where, hint=hint), node)
 
-    def report(self, severity: Any, rule: str, message: str, where: str, node: Node, hint: str | None) -> None:
-        self.problems.append(
-            Problem(
-                severity=severity,
-                rule=rule,
-                message=message,
-                where=where,
-                line=node.line,
-                column=node.column,
-                hint=hint,
-            )
-        )
+    def report(self, problem: Problem, node: Node) -> None:
+        self.problems.append(msgspec.structs.replace(problem, line=node.line, column=node.column))
         if len(self.problems) >= MAX_PROBLEMS:
             raise _TooMany
 
@@ -320,8 +308,7 @@ class _Decoder:
             return self.mistyped(node, "a mapping", where)
         text = _Shape(str)
         return {
-            name: self.value(value, text, _join(where, name)) or ""
-            for name, _, value in self.entries(target, where)
+            name: self.value(value, text, _join(where, name)) or "" for name, _, value in self.entries(target, where)
         }
 
     def scalar(self, node: Node, scalar: Scalar, shape: _Shape, where: str) -> Any:
@@ -350,7 +337,11 @@ class _Decoder:
     def mistyped(self, node: Node, wanted: str, where: str) -> None:
         target = _target(node)
         if isinstance(target, Scalar):
-            got = "null" if target.value is None else f"{_TYPE_NAMES.get(type(target.value), 'a number')}, {_short(target)}"
+            got = (
+                "null"
+                if target.value is None
+                else f"{_TYPE_NAMES.get(type(target.value), 'a number')}, {_short(target)}"
+            )
         else:
             got = "a list" if isinstance(target, Sequence) else "a mapping"
         hint = None

@@ -41,7 +41,7 @@ from yaml.events import (
 from cdi.scalars import WORDS, ScalarError, resolve
 
 try:
-    from yaml.cyaml import CParser as _Parser
+    from yaml.cyaml import CParser  # type: ignore[attr-defined]  # the stubs do not re-export it
 except ImportError as error:  # a PyYAML that was built without libyaml
     message = "PyYAML has no libyaml here: install a PyYAML wheel, or build it with libyaml-dev present"
     raise ImportError(message) from error
@@ -85,7 +85,7 @@ class Alias(msgspec.Struct, eq=False):
     column: int
 
 
-Node = Union[Scalar, Sequence, Mapping, Alias]
+Node = Union[Scalar, Sequence, Mapping, Alias]  # noqa: UP007 - evaluated on Python 3.10 for msgspec
 
 
 class Document(msgspec.Struct):
@@ -98,10 +98,10 @@ class Document(msgspec.Struct):
 class DocumentError(Exception):
     """Text that is not a document; `rule` names what is wrong with it, line and column count from 1."""
 
-    def __init__(self, rule: str, message: str, *, line: int = 1, column: int = 1, hint: str | None = None) -> None:
+    def __init__(self, message: str, *, rule: str, line: int = 1, column: int = 1, hint: str | None = None) -> None:
         super().__init__(message)
-        self.rule = rule
         self.message = message
+        self.rule = rule
         self.line = line
         self.column = column
         self.hint = hint
@@ -125,8 +125,8 @@ def plain_data(text: bytes) -> Any:
         return None
 
 
-def _build(text: bytes) -> Any:
-    get_event = _Parser(text).get_event
+def _build(text: bytes) -> Any:  # noqa: C901, PLR0912 - the innermost loop: calls would double its time
+    get_event: Any = CParser(text).get_event
     get_event(), get_event()  # the starts of stream and document
     stack: list[Any] = []
     append: Any = None  # of the current list
@@ -185,14 +185,14 @@ def parse(text: bytes) -> Document:
     """
     if len(text) > MAX_BYTES:
         message = f"the file has {len(text)} bytes, more than the {MAX_BYTES} that we read"
-        raise DocumentError("too-large", message, hint="no real spec is that large: is this a spec file at all?")
+        raise DocumentError(message, rule="too-large", hint="no real spec is that large: is this a spec file at all?")
     patches = _Patches(text)
     while True:
         try:
             return _Composer(patches).document()
         except yaml.reader.ReaderError as error:
             raise _reader_error(text, error) from None
-        except yaml.MarkedYAMLError as error:
+        except yaml.MarkedYAMLError as error:  # noqa: PERF203 - one round a mended spot
             if not patches.mend(error):
                 raise _syntax_error(error) from None
 
@@ -245,7 +245,7 @@ class _Composer:
 
     def __init__(self, patches: _Patches) -> None:
         self.patches = patches
-        self.parser = _Parser(patches.raw)
+        self.parser: Any = CParser(patches.raw)
         self.anchors: dict[str, Node] = {}
         self.flow = 0
 
@@ -255,7 +255,7 @@ class _Composer:
         if not isinstance(start, DocumentStartEvent):
             return Document(None)
         if start.version not in (None, (1, 1)):
-            raise _error("syntax", "runtimes read YAML 1.1 only", start, hint="remove the %YAML directive")
+            raise _error(start, "runtimes read YAML 1.1 only", hint="remove the %YAML directive")
         root = self.node(self.parser.get_event())
         end = self.parser.get_event()
         assert isinstance(end, DocumentEndEvent)  # noqa: S101 - libyaml's grammar
@@ -283,7 +283,7 @@ class _Composer:
                 self.flow -= self.flow > 0
                 continue
             if len(stack) >= MAX_DEPTH:
-                raise _error("too-deep", f"nested more than {MAX_DEPTH} levels deep", event)
+                raise _error(event, f"nested more than {MAX_DEPTH} levels deep", rule="too-deep")
             node = self.open(event)
             parent = stack[-1]
             if isinstance(parent, Sequence):
@@ -301,52 +301,52 @@ class _Composer:
     def open(self, event: Any) -> Node:
         mark = event.start_mark
         line, column = mark.line + 1, mark.column + 1
+        name = event.anchor
         node: Node
-        if isinstance(event, AliasEvent):
-            target = self.anchors.get(event.anchor)
-            if target is None:
-                raise _error("syntax", f"alias *{event.anchor} refers to no anchor before it", event)
-            return Alias(target, event.anchor, line, column)
+        if event.__class__ is AliasEvent:
+            if name not in self.anchors:
+                raise _error(event, f"alias *{name} refers to no anchor before it")
+            return Alias(self.anchors[name], name, line, column)
         if isinstance(event, ScalarEvent):
             node = self.scalar(event, line, column)
         else:
             self.flow += bool(event.flow_style or self.flow)
             kind = Sequence if isinstance(event, SequenceStartEvent) else Mapping
             node = kind([], line, column)
-        if event.anchor is not None:
-            self.anchors[event.anchor] = node
+        if name is not None:
+            self.anchors[name] = node
         return node
 
     def scalar(self, event: Any, line: int, column: int) -> Scalar:
         text = self.patches.restore(event.value)
         plain = bool(event.implicit[0])
         if plain and self.flow and "?" in text:
-            raise _error("syntax", "an unquoted '?' inside brackets", event, hint="put the value in quotes")
+            raise _error(event, "an unquoted '?' inside brackets", hint="put the value in quotes")
         if event.style == '"' and "/" in text:
             self.refuse_slash_escape(event)
         if event.tag is None and not plain:
-            return Scalar(text, text, False, line, column)
+            return Scalar(value=text, text=text, plain=False, line=line, column=column)
         try:
             return Scalar(resolve(text, event.tag), text, plain, line, column)
         except ScalarError as error:
-            raise _error("wrong-tag", str(error), event) from None
+            raise _error(event, str(error), rule="wrong-tag") from None
 
     def refuse_slash_escape(self, event: Any) -> None:
         source, start = self.patches.source(), event.start_mark
         raw = source[start.index : event.end_mark.index]
         escapes = re.finditer(r"\\(.)", raw, re.DOTALL)
-        match = next((escape for escape in escapes if escape[1] == "/"), None)
-        if match:
-            line = start.line + 1 + raw.count("\n", 0, match.end())
-            column = match.end() - 1 - raw.rfind("\n", 0, match.end())
-            column += start.column if line == start.line + 1 else -1
+        at = next((escape.start() for escape in escapes if escape[1] == "/"), None)
+        if at is not None:
+            line = start.line + raw.count("\n", 0, at) + 1
+            column = at - raw.rfind("\n", 0, at) + (start.column if line == start.line + 1 else 0)
             hint = "write the slash without a backslash: '/'"
-            raise DocumentError("syntax", "runtimes do not know the escape '\\/'", line=line, column=column, hint=hint)
+            message = "runtimes do not know the escape '\\/'"
+            raise DocumentError(message, rule="syntax", line=line, column=column, hint=hint)
 
 
-def _error(rule: str, message: str, event: Any, *, hint: str | None = None) -> DocumentError:
+def _error(event: Any, message: str, *, rule: str = "syntax", hint: str | None = None) -> DocumentError:
     mark = event.start_mark
-    return DocumentError(rule, message, line=mark.line + 1, column=mark.column + 1, hint=hint)
+    return DocumentError(message, rule=rule, line=mark.line + 1, column=mark.column + 1, hint=hint)
 
 
 def _syntax_error(error: yaml.MarkedYAMLError) -> DocumentError:
@@ -357,7 +357,7 @@ def _syntax_error(error: yaml.MarkedYAMLError) -> DocumentError:
         if error.context_mark and mark and error.context_mark.line != mark.line:
             message += f" that starts on line {error.context_mark.line + 1}"
     line, column = (mark.line + 1, mark.column + 1) if mark else (1, 1)
-    return DocumentError("syntax", message, line=line, column=column)
+    return DocumentError(message, rule="syntax", line=line, column=column)
 
 
 def _reader_error(text: bytes, error: yaml.reader.ReaderError) -> DocumentError:
@@ -366,5 +366,4 @@ def _reader_error(text: bytes, error: yaml.reader.ReaderError) -> DocumentError:
     column = len(before[before.rfind(b"\n") + 1 :].decode("utf-8", "replace")) + 1
     found = f" ({error.character:#04x})" if isinstance(error.character, int) and error.character >= 0 else ""
     hint = "a spec is UTF-8 text without control characters: is this a spec file at all?"
-    return DocumentError("encoding", f"{error.reason}{found}", line=line, column=column, hint=hint)
-
+    return DocumentError(f"{error.reason}{found}", rule="encoding", line=line, column=column, hint=hint)

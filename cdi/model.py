@@ -18,7 +18,7 @@ __all__ = [
     "Spec",
 ]
 
-from collections.abc import Mapping
+from collections.abc import Mapping  # noqa: TC003 - msgspec reads the annotations
 from typing import Annotated
 
 import msgspec

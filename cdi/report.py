@@ -11,7 +11,7 @@ import msgspec
 
 from cdi.decode import MAX_PROBLEMS, canonical, decode, fold
 from cdi.document import MAX_BYTES, Alias, Document, DocumentError, Mapping, Node, Scalar, Sequence, parse
-from cdi.model import Spec
+from cdi.model import Spec  # noqa: TC001 - msgspec reads the annotations
 from cdi.problem import Problem, Severity
 from cdi.rules import apply_rules
 from cdi.versions import minimum_version
@@ -101,9 +101,7 @@ def _explain(raw: bytes, source: str, *, is_json: bool) -> Report:
         problems += apply_rules(decoded.spec)
     located = _located(document.root, _limited(problems))
     if decoded.spec is None or any(problem.severity == "error" for problem in problems):
-        return Report(
-            source=source, spec=None, problems=located, kind=decoded.kind, cdi_version=decoded.cdi_version
-        )
+        return Report(source=source, spec=None, problems=located, kind=decoded.kind, cdi_version=decoded.cdi_version)
     return _report(source, decoded.spec, located)
 
 

@@ -29,7 +29,7 @@ class Finding(msgspec.Struct, frozen=True):
     hint: str | None = None
 
 
-Findings = Optional[list[Finding]]
+Findings = Optional[list[Finding]]  # noqa: UP045 - evaluated on Python 3.10
 
 
 class Rule(msgspec.Struct, frozen=True):
@@ -265,8 +265,9 @@ def _net_device_twice(edits: ContainerEdits) -> Findings:
     if len(edits.net_devices) < 2:  # noqa: PLR2004
         return None
     found = []
-    for key, of in (("hostInterfaceName", lambda d: d.host_interface_name), ("name", lambda d: d.name)):
-        names = [of(device) for device in edits.net_devices]
+    of_host = [device.host_interface_name for device in edits.net_devices]
+    of_container = [device.name for device in edits.net_devices]
+    for key, names in (("hostInterfaceName", of_host), ("name", of_container)):
         hint = "an interface is moved once"
         found += [Finding(f"netDevices[{i}].{key}", f"{names[i]!r} occurs twice", hint) for i in _repeats(names)]
     return found or None

@@ -15,7 +15,7 @@ import re
 import struct
 from typing import Union
 
-Resolved = Union[str, int, float, bool, None]
+Resolved = Union[str, int, float, bool, None]  # noqa: UP007 - evaluated on Python 3.10
 
 _TAG = "tag:yaml.org,2002:"
 _KINDS = {"str": str, "bool": bool, "int": int, "float": float, "null": type(None)}
@@ -43,7 +43,7 @@ class ScalarError(ValueError):
     """A scalar that its tag does not allow, such as `!!int x`."""
 
 
-def resolve(text: str, tag: str | None = None) -> Resolved:
+def resolve(text: str, tag: str | None = None) -> Resolved:  # noqa: PLR0911 - a table of cases
     """Return the value of a plain or tagged scalar; raise `ScalarError` when the tag does not fit."""
     if tag is None:
         return _untagged(text)
@@ -85,15 +85,16 @@ def _untagged(text: str) -> Resolved:
         text_of_float = text
     else:
         return text
-    if _FLOAT.fullmatch(text_of_float):
-        number = float(text_of_float)
-        if not math.isinf(number):
-            return number
+    if _FLOAT.fullmatch(text_of_float) and not math.isinf(real := float(text_of_float)):
+        return real
     return text
 
 
+_MAX_DIGITS = 67  # a sign, "0b" and 64 binary digits
+
+
 def _integer(digits: str) -> int | None:
-    if len(digits) > 68 or not _INTEGER.fullmatch(digits):  # 64 binary digits, a sign and "0b"
+    if len(digits) > _MAX_DIGITS or not _INTEGER.fullmatch(digits):
         return None
     sign = -1 if digits[0] == "-" else 1
     bare = digits.lstrip("+-")
@@ -117,7 +118,7 @@ def float_text(number: float) -> str:
     digits = next(d for d in (f"{single:.{p}e}" for p in range(17)) if _as_float32(float(d)) == single)
     mantissa, _, exponent_text = digits.partition("e")
     exponent = int(exponent_text)
-    if not -4 <= exponent < 6:
+    if not -4 <= exponent < 6:  # noqa: PLR2004 - see above
         return f"{mantissa}e{exponent:+03d}"
     return f"{single:.{max(0, len(mantissa.lstrip('-').replace('.', '')) - 1 - exponent)}f}"
 

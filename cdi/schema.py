@@ -131,8 +131,8 @@ class _Places:
         """Return the plain data of a node; raise `DocumentError` when aliases multiply it beyond reason."""
         if depth > MAX_DEPTH or len(self.values) > _MAX_VALUES:
             what = f"{MAX_DEPTH} levels" if depth > MAX_DEPTH else f"{_MAX_VALUES} values"
-            rule, message = "aliasing", f"more than {what} with aliases written out"
-            raise DocumentError(rule, message, line=node.line, column=node.column)
+            message = f"more than {what} with aliases written out"
+            raise DocumentError(message, rule="aliasing", line=node.line, column=node.column)
         self.values[where] = node
         target = _target(node)
         if isinstance(target, Scalar):

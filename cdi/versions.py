@@ -20,10 +20,12 @@ import msgspec
 from msgspec.structs import replace
 
 from cdi.errors import CdiError, UsageError
-from cdi.model import ContainerEdits, Device, Mount, Spec
+from cdi.model import Spec  # noqa: TC001 - msgspec reads the annotations of Downgraded
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+
+    from cdi.model import ContainerEdits, Device, Mount
 
 VERSIONS = ("0.1.0", "0.2.0", "0.3.0", "0.4.0", "0.5.0", "0.6.0", "0.7.0", "0.8.0", "1.0.0", "1.1.0")
 LATEST = VERSIONS[-1]
@@ -72,7 +74,7 @@ def _edits(spec: Spec) -> Iterator[ContainerEdits]:
 
 def _name_version(spec: Spec) -> str:
     """Return what annotations and names need."""
-    if spec.annotations or "." in spec.class_ or any([device.annotations for device in spec.devices]):
+    if spec.annotations or "." in spec.kind.partition("/")[2] or any([device.annotations for device in spec.devices]):
         return "0.6.0"
     return "0.5.0" if any([device.name[:1] in _DIGITS for device in spec.devices]) else EARLIEST
 
@@ -142,7 +144,9 @@ def _refuse_names(spec: Spec, cap: str) -> None:
             raise CdiError(message, hint="a device name that starts with a digit is not allowed before 0.5.0")
         for node in device.container_edits.device_nodes + spec.container_edits.device_nodes:
             if node.host_path and node.host_path != node.path and not at_least(cap, "0.5.0"):
-                message = f"device '{name}' needs CDI 0.5.0 for hostPath {node.host_path!r}, it cannot be lowered to {cap}"
+                message = (
+                    f"device '{name}' needs CDI 0.5.0 for hostPath {node.host_path!r}, it cannot be lowered to {cap}"
+                )
                 raise CdiError(message, hint="before 0.5.0 a device node has the same path in the container")
     _refuse_mount_types(spec, cap)
 
@@ -170,7 +174,9 @@ def _lower_device(device: Device, cap: str, where: str, dropped: list[Dropped]) 
     return replace(device, annotations=annotations, container_edits=edits)
 
 
-def _lower_edits(edits: ContainerEdits, cap: str, where: str, dropped: list[Dropped]) -> ContainerEdits:
+def _lower_edits(  # noqa: C901 - one step a version
+    edits: ContainerEdits, cap: str, where: str, dropped: list[Dropped]
+) -> ContainerEdits:
     def drop(path: str) -> None:
         what = path.rpartition(".")[2]
         dropped.append(Dropped(where=f"{where}.{path}", what=what, cost=_COST[what]))
