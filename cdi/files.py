@@ -171,15 +171,11 @@ def _open_directory(path: Path) -> int:
 
 def _make_directory(path: Path) -> None:
     """Make a directory and those above it that are missing, each with mode 0755 whatever the umask."""
+    if not path.parent.is_dir():
+        _make_directory(path.parent)
     try:
         path.mkdir(mode=0o755)
     except FileExistsError:
-        return
-    except FileNotFoundError:
-        if path.parent == path:
-            raise
-        _make_directory(path.parent)
-        _make_directory(path)
         return
     descriptor = os.open(path, _DIRECTORY | os.O_NOFOLLOW)
     try:

@@ -27,8 +27,8 @@ _OVERFLOW = -1  # the kernel's watch number when it lost events
 class Watcher:
     """Calls `changed` in a thread of its own, after each change in the directories, until closed.
 
-    It watches each directory and the one above it, for a directory may be replaced as a whole; of a missing one,
-    the nearest that exists. Changes made after the constructor has returned are not missed.
+    It watches each directory and those above it, since any of them may be missing yet, or be replaced. Changes made
+    after the constructor has returned are not missed.
     """
 
     def __init__(self, dirs: Iterable[Path], changed: Callable[[], None]) -> None:
@@ -115,29 +115,24 @@ class Watcher:
                 self._inotify.rm_watch(number)
 
     def _arm_directory(self, directory: Path) -> None:
-        if self._add(directory, None):
-            self._add(directory.parent, directory.name)
-            return
-        missing = directory
-        while not self._add(missing.parent, missing.name) and missing.parent != missing:
-            missing = missing.parent
-        if missing.is_dir():  # it came before the watch
-            self._arm_directory(directory)
+        # From the top: what comes into being after we looked for it, comes into a directory that we watch.
+        for above, below in reversed(list(zip(directory.parents, (directory, *directory.parents), strict=False))):
+            self._add(above, below.name)
+        self._add(directory, None)
 
-    def _add(self, directory: Path, name: str | None) -> bool:
-        """Watch a directory for changes of one name in it, or of all; return False when there is none."""
+    def _add(self, directory: Path, name: str | None) -> None:
+        """Watch a directory, if there is one, for changes of one name in it, or of all."""
         try:
             number = self._inotify.add_watch(directory, self._mask)
         except OSError as error:
             if error.errno in {errno.ENOENT, errno.ENOTDIR}:
-                return False
+                return
             raise
         names = self._watched.setdefault(number, set())
         if name is None:
             self._watched[number] = None
         elif names is not None:
             names.add(name)
-        return True
 
 
 def _concerns(names: set[str] | None, name: str) -> bool:
