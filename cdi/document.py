@@ -187,14 +187,22 @@ def parse(text: bytes) -> Document:
         message = f"the file has {len(text)} bytes, more than the {MAX_BYTES} that we read"
         raise DocumentError(message, rule="too-large", hint="no real spec is that large: is this a spec file at all?")
     patches = _Patches(text)
-    while True:
-        try:
-            return _Composer(patches).document()
-        except yaml.reader.ReaderError as error:
-            raise _reader_error(text, error) from None
-        except yaml.MarkedYAMLError as error:  # noqa: PERF203 - one round a mended spot
-            if not patches.mend(error):
-                raise _syntax_error(error) from None
+    document = _compose(patches)
+    while document is None:
+        document = _compose(patches)
+    return document
+
+
+def _compose(patches: _Patches) -> Document | None:
+    """Return the document, or None when the text was mended and is to be read again."""
+    try:
+        return _Composer(patches).document()
+    except yaml.reader.ReaderError as error:
+        raise _reader_error(patches.raw, error) from None
+    except yaml.MarkedYAMLError as error:
+        if patches.mend(error):
+            return None
+        raise _syntax_error(error) from None
 
 
 class _Patches:
@@ -360,8 +368,9 @@ def _syntax_error(error: yaml.MarkedYAMLError) -> DocumentError:
     return DocumentError(message, rule="syntax", line=line, column=column)
 
 
-def _reader_error(text: bytes, error: yaml.reader.ReaderError) -> DocumentError:
-    before = text[: error.position]
+def _reader_error(text: bytes | str, error: yaml.reader.ReaderError) -> DocumentError:
+    raw = text if isinstance(text, bytes) else text.encode("utf-8", "surrogatepass")
+    before = raw[: error.position]
     line = before.count(b"\n") + 1
     column = len(before[before.rfind(b"\n") + 1 :].decode("utf-8", "replace")) + 1
     found = f" ({error.character:#04x})" if isinstance(error.character, int) and error.character >= 0 else ""
