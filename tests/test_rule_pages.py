@@ -20,13 +20,16 @@ REPORTERS = {"DocumentError", "_error", "_problem", "_rule", "_warning", "error"
 
 
 def rules_in(tree: ast.AST) -> set[str]:
-    """Return the rule names in a module: arguments of reporters, `rule=` and `rule, message = ...`."""
+    """Return the rule names in a module: arguments of reporters, and the values and defaults of `rule`."""
     found: list[ast.expr] = []
     for node in ast.walk(tree):
         if isinstance(node, ast.Call):
             name = getattr(node.func, "id", getattr(node.func, "attr", ""))
             found += node.args[:1] if name in REPORTERS else []
             found += [keyword.value for keyword in node.keywords if keyword.arg == "rule"]
+        elif isinstance(node, ast.arguments):
+            pairs = zip(node.kwonlyargs, node.kw_defaults, strict=True)
+            found += [default for argument, default in pairs if argument.arg == "rule" and default is not None]
         elif isinstance(node, ast.Assign) and isinstance(node.value, ast.Tuple):
             targets = getattr(node.targets[0], "elts", [])
             found += [node.value.elts[0]] if targets and getattr(targets[0], "id", "") == "rule" else []
