@@ -380,8 +380,8 @@ def _whole(value: Any, *, unsigned: bool) -> int | None:
         return None
     if isinstance(value, int):
         return value
-    whole = math.isfinite(value) and value == int(value) and abs(value) < 1e21  # noqa: PLR2004 - from there, 1e+21
-    negative_zero = unsigned and value == 0 and math.copysign(1, value) < 0
+    whole = value.is_integer() and abs(value) < 1e21  # noqa: PLR2004 - from there on it is written 1e+21
+    negative_zero = unsigned and not value and math.copysign(1, value) < 0
     return int(value) if whole and not negative_zero else None
 
 

@@ -127,11 +127,12 @@ def plain_data(text: bytes) -> Any:
 
 def _build(text: bytes) -> Any:  # noqa: C901, PLR0912 - the innermost loop: calls would double its time
     get_event: Any = CParser(text).get_event
-    get_event(), get_event()  # the starts of stream and document
+    for _ in range(2):  # the starts of stream and document
+        get_event()
     stack: list[Any] = []
     append: Any = None  # of the current list
     mapping: Any = None  # or the current mapping, and its key
-    key: str | None = None
+    key: Any = None
     while True:
         event = get_event()
         cls = event.__class__
