@@ -17,7 +17,7 @@ from cdi.document import MAX_BYTES
 from cdi.errors import FileError, Locked
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Generator
     from pathlib import Path
 
 _TEMPORARY = ".cdi-tools-"  # with the suffix .tmp, which runtimes do not read
@@ -99,7 +99,7 @@ def sync_directory(directory: int) -> None:
 
 
 @contextmanager
-def locked_directory(path: Path, timeout: float) -> Iterator[int]:
+def locked_directory(path: Path, timeout: float) -> Generator[int]:
     """Hold the lock of a directory, made when missing, and give its descriptor.
 
     The lock is on the directory itself: it leaves nothing behind, and those who watch the directory see nothing.
@@ -120,7 +120,7 @@ def kind_of_file(status: os.stat_result) -> str:
 
 
 @contextmanager
-def os_errors(action: str, path: str | os.PathLike[str], *, writing: bool = False) -> Iterator[None]:
+def os_errors(action: str, path: str | os.PathLike[str], *, writing: bool = False) -> Generator[None]:
     """Turn errors of the system into `FileError`: `cannot read '/etc/cdi/a.json': permission denied`."""
     try:
         yield

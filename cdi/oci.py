@@ -21,7 +21,7 @@ _HOOK_LISTS = frozenset(
 )
 _ID_MAP = {"bind": "idmap", "rbind": "ridmap"}
 _UINT32 = range(2**32)
-_JSON_NAMES = {
+_JSON_NAMES: dict[type, str] = {
     dict: "an object",
     list: "a list",
     str: "a string",
@@ -52,9 +52,7 @@ def inject(oci: Mapping[str, Any], edits: ContainerEdits, *, node_at: NodeAt) ->
     for each device node, to fill in what its edits leave out. Raises `InjectionFailed` when the host lacks a
     node, has another type of node there, or the OCI spec has a wrong type in a field that must be edited.
     """
-    if not isinstance(oci, Mapping):
-        raise _wrong_type(oci, "an object", "OCI spec")
-    result = dict(oci)
+    result = dict(_mapping(oci, "OCI spec", optional=False))
     if edits.env:
         process = _section(result, "process")
         process["env"] = _replaced_env(_strings(process, "env", "process.env"), edits.env)
@@ -226,8 +224,8 @@ def _section(parent: dict[str, Any], key: str, where: str | None = None) -> dict
     return section
 
 
-def _mapping(value: object, where: str) -> Mapping[str, Any]:
-    if value is None:
+def _mapping(value: object, where: str, *, optional: bool = True) -> Mapping[str, Any]:
+    if value is None and optional:
         return {}
     if not isinstance(value, Mapping):
         raise _wrong_type(value, "an object", where)

@@ -23,7 +23,7 @@ from cdi.names import spec_name
 from cdi.report import check
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Generator
 
     from cdi.model import Spec
 
@@ -80,7 +80,7 @@ def remove(path: str | os.PathLike[str], *, force: bool = False, timeout: float 
 
 
 @contextmanager
-def lock(directory: str | os.PathLike[str], *, timeout: float = TIMEOUT) -> Iterator[LockedDir]:
+def lock(directory: str | os.PathLike[str], *, timeout: float = TIMEOUT) -> Generator[LockedDir]:
     """Hold the lock of a spec directory, made when missing, to change several files in one turn.
 
     It keeps other writers out, not readers. Raises `Locked` after `timeout` seconds.

@@ -22,7 +22,7 @@ from cdi.oci import NodeInfo
 from cdi.registry import Change, Registry
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Generator
 
 as_root = os.geteuid() == 0
 
@@ -377,7 +377,7 @@ def test_readers_always_see_one_state(tmp_path: Path) -> None:
 
 
 @contextmanager
-def watching(*dirs: Path) -> Iterator[Callable[[str | None], None]]:
+def watching(*dirs: Path) -> Generator[Callable[[str | None], None]]:
     """Give a function that waits until the first device has a value, or is gone."""
 
     def wait_for(value: str | None) -> None:
