@@ -19,7 +19,7 @@ from cdi.names import device_fault, natural_key
 from cdi.versions import LATEST, VERSIONS, downgrade, needed_version
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Sequence
+    from collections.abc import Iterator, Sequence
 
     from cdi.discovery import Discovery, Found
 
@@ -56,7 +56,7 @@ class _Named(msgspec.Struct, frozen=True, kw_only=True):
 def generate(
     discovery: Discovery,
     *,
-    names: Iterable[str] = (),
+    names: Sequence[str] = (),
     all_device: bool = True,
     max_version: str | None = None,
 ) -> Generated:
@@ -74,12 +74,14 @@ def generate(
     for found in discovery.found:
         kinds.setdefault(found.kind, []).append(found)
     notes: list[Explanation] = []
-    strategies = tuple(names)
-    specs = [
-        _spec(kind, kinds[kind], notes, names=strategies, all_device=all_device, cap=max_version)
-        for kind in sorted(kinds)
-    ]
-    return Generated(specs=tuple(spec for spec in specs if spec is not None), explanations=tuple(notes))
+    specs: list[Spec] = []
+    for kind in sorted(kinds):
+        named = [one for one in _named(kinds[kind], names, notes) if _fits(one, kind, max_version, notes)]
+        devices = [one.device for one in named]
+        devices += _all(kind, named, notes) if all_device else ()
+        if devices:
+            specs.append(_spec(kind, devices, notes, cap=max_version))
+    return Generated(specs=tuple(specs), explanations=tuple(notes))
 
 
 def nothing_found(discovery: Discovery, generated: Generated | None = None) -> NothingFound:
@@ -94,41 +96,30 @@ def nothing_found(discovery: Discovery, generated: Generated | None = None) -> N
     return NothingFound(message, hint="\n".join(reasons) or None)
 
 
-def _spec(
-    kind: str,
-    found: Sequence[Found],
-    notes: list[Explanation],
-    *,
-    names: tuple[str, ...],
-    all_device: bool,
-    cap: str | None,
-) -> Spec | None:
-    named = [one for one in _named(found, names, notes) if _fits(one, kind, cap, notes)]
-    if not named:
-        return None
-    devices = [one.device for one in named]
-    if all_device:
-        devices += _all(kind, named, notes)
+def _spec(kind: str, devices: Sequence[Device], notes: list[Explanation], *, cap: str | None) -> Spec:
     shared, rests = common([device.container_edits for device in devices])
     if shared:
         notes.append(Explanation(subject=kind, text="what all devices share is in the spec's own containerEdits"))
     rest_of = zip(devices, rests, strict=True)
-    devices = [replace(device, container_edits=rest) for device, rest in rest_of]
-    spec = Spec(cdi_version=LATEST, kind=kind, devices=tuple(devices), container_edits=shared)
+    lean = tuple(replace(device, container_edits=rest) for device, rest in rest_of)
+    spec = Spec(cdi_version=LATEST, kind=kind, devices=lean, container_edits=shared)
     if cap is not None:
         lowered = downgrade(spec, cap)
-        notes += [Explanation(subject=kind, text=f"{drop.where} dropped for {cap}: {drop.cost}") for drop in lowered.dropped]
+        notes += [
+            Explanation(subject=kind, text=f"{drop.where} dropped for {cap}: {drop.cost}") for drop in lowered.dropped
+        ]
         spec = lowered.spec
     version = needed_version(spec)
     notes.append(Explanation(subject=kind, text=f"cdiVersion {version} is the lowest that has all that it uses"))
-    own = {"container_edits": spec.container_edits} if spec.container_edits else {}
-    return Spec(cdi_version=version, kind=kind, devices=spec.devices, **own)
+    if not spec.container_edits:
+        return Spec(cdi_version=version, kind=kind, devices=spec.devices)
+    return replace(spec, cdi_version=version)
 
 
-def _named(found: Sequence[Found], strategies: tuple[str, ...], notes: list[Explanation]) -> list[_Named]:
+def _named(found: Sequence[Found], strategies: Sequence[str], notes: list[Explanation]) -> list[_Named]:
     """Return a device for each thing and name, sorted, each name once."""
     taken = {_ALL}
-    named = []
+    named: list[_Named] = []
     for one in found:
         wishes = dict.fromkeys(one.names.get(strategy, one.name) for strategy in strategies or ("",))
         for wish in wishes:
@@ -152,7 +143,7 @@ def _free_name(wishes: Sequence[str], taken: set[str]) -> str:
 
 
 def _hashed(wish: str) -> str:
-    """Return a valid name that depends on the wish alone: `eth0@x` is `eth0-x-5d1f`, whatever else there is."""
+    """Return a valid name that depends on the wish alone: `eth0@x` is `eth0-x-9e13`, whatever else there is."""
     stem = _NOT_IN_NAMES.sub("-", wish).strip(_NOT_AT_ENDS) or "device"
     return f"{stem}-{hashlib.sha256(wish.encode('utf-8', 'surrogatepass')).hexdigest()[:4]}"
 
@@ -179,9 +170,13 @@ def _all(kind: str, named: Sequence[_Named], notes: list[Explanation]) -> Iterat
         own = dict(_places(edits))
         clash = next((place for place, entry in own.items() if places.get(place, entry) != entry), None)
         if not one.found.in_all:
-            notes.append(Explanation(subject=subject, text=f"without {one.device.name}, which must be asked for by name"))
+            notes.append(
+                Explanation(subject=subject, text=f"without {one.device.name}, which must be asked for by name")
+            )
         elif clash is not None:
-            notes.append(Explanation(subject=subject, text=f"without {one.device.name}, another device has its {clash}"))
+            notes.append(
+                Explanation(subject=subject, text=f"without {one.device.name}, another device has its {clash}")
+            )
         else:
             places.update(own)
             parts.append(edits)

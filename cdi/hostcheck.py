@@ -63,10 +63,11 @@ def _check_node(node: DeviceNode, where: str, host: Host) -> Iterator[Problem]:
     say = _warning if complete else _error
     stat = host.lookup(path, follow=False)
     if stat is None:
-        yield say("host-node-missing", f"there is no {path!r}", key, "is its driver loaded? `cdi generate` writes what is there")
+        hint = "is its driver loaded? `cdi generate` writes what is there"
+        yield say("host-node-missing", f"there is no {path!r}", key, hint)
     elif not stat.is_node:
-        hint = "runtimes follow no link here: name what it leads to" if stat.type == "l" else None
-        yield say("host-node-type", f"{path!r} is {_TYPES[stat.type]}, not a device node", key, hint)
+        advice = "runtimes follow no link here: name what it leads to" if stat.type == "l" else None
+        yield say("host-node-type", f"{path!r} is {_TYPES[stat.type]}, not a device node", key, advice)
     else:
         yield from _compare_node(node, stat, where, path)
 
@@ -120,7 +121,7 @@ def _check_file(path: str, spec_dirs: Iterable[str]) -> Iterator[Problem]:
         yield _warning("host-unreadable", error.message, "", None)
         return
     if not mode & _READABLE:
-        message = f"the file is not world-readable, its mode is {mode:04o}: other users' runtimes do not see its devices"
+        message = f"the file is not world-readable, its mode is {mode:04o}: other users' runtimes do not see it"
         yield _warning("host-file-mode", message, "", f"chmod a+r {path}")
     if closed is not None:
         message = f"directory {str(closed)!r} is closed to other users: their runtimes do not see the file"

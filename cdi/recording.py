@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from cdi.discovery import discover
 from cdi.host import Host, HostError, Source, Stat
+from cdi.host.source import MAX_LINKS
 from cdi.host.tree import DIRECTORY, FILE, LINK, Entry, format_tree
 
 if TYPE_CHECKING:
@@ -110,7 +111,8 @@ class Recorder:
         """
         pending = path.split("/")[::-1]
         place = ""
-        while pending:
+        links = 0
+        while pending and links <= MAX_LINKS:
             name = pending.pop()
             if name in {"", "."}:
                 continue
@@ -122,6 +124,7 @@ class Recorder:
                 continue
             target = self._describe(place, entries)
             if target:
+                links += 1
                 pending += target.split("/")[::-1]
                 place = "" if target.startswith("/") else place.rpartition("/")[0]
         return place or "/"
@@ -168,7 +171,7 @@ _NAME_WITH_MAC = r"(?<=enx|wlx|wwx|slx|ibx)[0-9a-f]{12}"
 _GUID = r"(?<![0-9a-f:])(?:[0-9a-f]{4}:){3}[0-9a-f]{4}(?![0-9a-f:])"
 _UUID = r"(?<![0-9a-f-])[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}(?![0-9a-f-])"
 _IPV4 = r"(?<![0-9.])(?:(?:25[0-5]|2[0-4][0-9]|1?[0-9]?[0-9])\.){3}(?:25[0-5]|2[0-4][0-9]|1?[0-9]?[0-9])(?![0-9.])"
-_PRIVATE = re.compile("|".join((_MAC, _NAME_WITH_MAC, _GUID, _UUID, _IPV4)), re.IGNORECASE)
+_PRIVATE = re.compile(f"{_MAC}|{_NAME_WITH_MAC}|{_GUID}|{_UUID}|{_IPV4}", re.IGNORECASE)
 # The addresses in a routing table, but for the networks of default routes.
 _ROUTES = {
     "/net/route": re.compile(r"(?<=\t)(?!000000[08]0\t)[0-9A-F]{8}(?=\t[0-9A-F]{8}\t|\t[0-9A-F]{4}\t)"),
@@ -219,4 +222,3 @@ class _Pseudonyms:
 
     def _index(self, value: str) -> int:
         return self._numbers.setdefault(value.lower(), len(self._numbers) + 1)
-

@@ -4,15 +4,18 @@ from __future__ import annotations
 
 __all__ = ["Discovery", "Family", "Found", "Skipped"]
 
-from collections.abc import Callable, Iterator, Mapping
-from typing import Union
+
+from typing import TYPE_CHECKING
 
 import msgspec
 from msgspec import field
 
-from cdi.host import Host
-from cdi.model import ContainerEdits
-from cdi.problem import Problem
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Mapping
+
+    from cdi.host import Host
+    from cdi.model import ContainerEdits
+    from cdi.problem import Problem
 
 
 class Found(msgspec.Struct, frozen=True, kw_only=True):
@@ -25,10 +28,10 @@ class Found(msgspec.Struct, frozen=True, kw_only=True):
     family: str
     kind: str
     name: str
-    names: Mapping[str, str] = field(default_factory=dict)
+    names: Mapping[str, str] = field(default_factory=dict[str, str])
     edits: ContainerEdits
     how: str
-    attributes: Mapping[str, Union[str, int, bool]] = field(default_factory=dict)
+    attributes: Mapping[str, str | int | bool] = field(default_factory=dict[str, "str | int | bool"])
     warnings: tuple[str, ...] = ()
     in_all: bool = True
 
@@ -52,7 +55,7 @@ class Family(msgspec.Struct, frozen=True, kw_only=True):
     name: str
     kind: str
     summary: str
-    discover: Callable[[Host, frozenset[str]], Iterator[Union[Found, Skipped, Problem]]]
+    discover: Callable[[Host, frozenset[str]], Iterator[Found | Skipped | Problem]]
 
 
 class Discovery(msgspec.Struct, frozen=True, kw_only=True):

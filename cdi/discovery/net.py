@@ -60,7 +60,7 @@ MARKS = frozenset({"bonding", "bridge", "phy80211", "tun_flags"})
 
 def read_interface(host: Host, name: str) -> Interface | None:
     """Return an interface, or None for what is none: /sys/class/net/bonding_masters is a file."""
-    if not host.is_dir(f"/sys/class/net/{name}"):
+    if host.stat(f"/sys/class/net/{name}").type != "d":
         return None
     here = Kobject(host, f"/sys/class/net/{name}")
     device = here.below("device")

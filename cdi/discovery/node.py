@@ -4,11 +4,15 @@ from __future__ import annotations
 
 __all__ = ["Node", "NodeFault", "find_node"]
 
+from typing import TYPE_CHECKING
+
 import msgspec
 
 from cdi.discovery.sysfs import Kobject
-from cdi.host import Host, Stat
 from cdi.model import DeviceNode
+
+if TYPE_CHECKING:
+    from cdi.host import Host, Stat
 
 
 class NodeFault(Exception):
@@ -44,12 +48,14 @@ def find_node(host: Host, *, sysfs: str | None = None, path: str | None = None) 
     name = kobject.uevent().get("DEVNAME") if kobject is not None else None
     path = f"/dev/{name}" if name else path
     if path is None or (kobject is not None and numbers is None):
-        message = f"{sysfs} names no device node"
+        unread = kobject.unread if kobject is not None else []
+        message = unread[0] if unread else f"{sysfs} names no device node"
         raise NodeFault(message)
     host_path = host.dev(path)
     stat = host.lookup(host_path, follow=False)
     if stat is None:
-        message = f"the kernel has it as {numbers}, but there is no {host_path}" if numbers else f"there is no {host_path}"
+        known = f"the kernel has it as {numbers}, but " if numbers else ""
+        message = f"{known}there is no {host_path}"
         raise NodeFault(message)
     if not stat.is_node:
         message = f"{host_path} is no device node"

@@ -5,7 +5,7 @@ from __future__ import annotations
 __all__ = ["Profile", "parse_profile"]
 
 from functools import partial
-from typing import TYPE_CHECKING, Literal, Union
+from typing import TYPE_CHECKING, Literal
 
 import msgspec
 
@@ -26,15 +26,15 @@ class Subject(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
 
     `sysfs` is a directory in which the kernel gives number and name of the node; `*` matches within a name.
     `node` is where the node is when sysfs has nothing: some exist before their driver is loaded. `name` is the
-    device's name, by default that of its directory or node; in `name: dma-heap-*` the directory's replaces the `*`. `caution` is for what reaches beyond the container:
-    it is shown, and keeps the device out of `all`.
+    device's name, by default that of its directory or node; in `name: dma-heap-*` the directory's replaces the
+    `*`. `caution` is for what reaches beyond the container: it is shown, and keeps the device out of `all`.
     """
 
-    sysfs: Union[str, None] = None
-    node: Union[str, None] = None
-    name: Union[str, None] = None
+    sysfs: str | None = None
+    node: str | None = None
+    name: str | None = None
     what: str
-    caution: Union[str, None] = None
+    caution: str | None = None
     permissions: str = "rw"
 
     def __post_init__(self) -> None:
@@ -73,8 +73,10 @@ def _discover(profile: Profile, host: Host, _wanted: frozenset[str]) -> Iterator
         except HostError as error:
             yield Skipped(family=profile.family, what=_name(subject, subject.sysfs), why=error.message)
             continue
-        for sysfs in matches or [None]:
+        for sysfs in matches:
             yield _look(profile, subject, host, sysfs)
+        if not matches:
+            yield _look(profile, subject, host, None)
 
 
 def _look(profile: Profile, subject: Subject, host: Host, sysfs: str | None) -> Found | Skipped:

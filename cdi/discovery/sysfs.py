@@ -39,7 +39,7 @@ class Kobject:
     def number(self, name: str) -> int | None:
         """Return an attribute that is a number, decimal or hexadecimal."""
         text = self.text(name)
-        if text is None:
+        if not text:
             return None
         number = parse_number(text)
         if number is None:
@@ -47,7 +47,7 @@ class Kobject:
         return number
 
     def uevent(self) -> dict[str, str]:
-        """Return the variables of `uevent`: DEVNAME, DEVTYPE, DRIVER, PCI_ID, …"""
+        """Return the variables of `uevent`: DEVNAME, DEVTYPE, DRIVER, PCI_ID and more."""
         return parse_uevent(self.text("uevent") or "")
 
     def target(self, name: str) -> str | None:

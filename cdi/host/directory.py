@@ -64,7 +64,7 @@ class Directory:
                 raise _failure(errno.ENOTDIR)
             fd = os.open(".", _LIST, dir_fd=place.fd)
         try:
-            return os.listdir(fd)
+            return os.listdir(fd)  # noqa: PTH208 - of an open directory
         finally:
             os.close(fd)
 
@@ -104,7 +104,7 @@ class _Walk:
             self.leaf = self._descend(path, follow=follow)
             on_error.pop_all()
 
-    def __enter__(self) -> _Walk:
+    def __enter__(self) -> _Walk:  # noqa: PYI034 - Self is in typing from Python 3.11 on
         return self
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
@@ -128,13 +128,7 @@ class _Walk:
             if name == "..":
                 self._up()
                 continue
-            try:
-                self._fds.append(os.open(name, _STEP, dir_fd=self._fds[-1]))
-            except OSError as error:
-                if error.errno not in {errno.ENOTDIR, errno.ELOOP}:
-                    raise
-            else:
-                self._names.append(name)
+            if self._down(name):
                 continue
             if not pending and not follow:
                 return name
@@ -151,6 +145,17 @@ class _Walk:
                 self._names.clear()
             pending += _parts(target)
         return None
+
+    def _down(self, name: str) -> bool:
+        """Open a directory below; return whether it is one."""
+        try:
+            self._fds.append(os.open(name, _STEP, dir_fd=self._fds[-1]))
+        except OSError as error:
+            if error.errno in {errno.ENOTDIR, errno.ELOOP}:
+                return False
+            raise
+        self._names.append(name)
+        return True
 
     def _up(self) -> None:
         if self._names:
@@ -182,7 +187,7 @@ def _refuse_special(status: os.stat_result) -> None:
 
 
 def _read_all(fd: int, limit: int) -> bytes:
-    chunks = []
+    chunks: list[bytes] = []
     size = 0
     while chunk := os.read(fd, _CHUNK):
         chunks.append(chunk)

@@ -1,4 +1,4 @@
-"""A host as text, one entry a line: for examples, tests and bug reports.
+r"""A host as text, one entry a line: for examples, tests and bug reports.
 
     # a comment
     /proc/net/route = "Iface\tDestination\n"                   text in JSON, exactly as it is
@@ -10,7 +10,7 @@
     /sys/class/infiniband/                                     an empty directory
 
 Directories above an entry need no line. A path with spaces, or one that starts with a quotation mark, is written
-as a JSON string. Bytes that are not UTF-8 stand as `\\udc80` to `\\udcff` in JSON strings. A file may have a line
+as a JSON string. Bytes that are not UTF-8 stand as `\udc80` to `\udcff` in JSON strings. A file may have a line
 for its content and another for its mode.
 """
 

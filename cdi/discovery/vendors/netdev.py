@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 _NAME = "netdev"
 _KIND = "host.local/netdev"
-_LOOPBACK = 772
+_ETHERNET, _LOOPBACK = 1, 772  # linux/if_arp.h
 _NOARP, _MULTICAST = 0x80, 0x1000  # linux/if.h
 # DEVTYPE of what the kernel never lets leave its network namespace (netns_immutable in its sources).
 _IMMOVABLE = {
@@ -49,7 +49,7 @@ class _Surroundings(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def _discover(host: Host, wanted: frozenset[str]) -> Iterator[Found | Skipped | Problem]:
-    interfaces = []
+    interfaces: list[Interface] = []
     for name in host.listdir("/sys/class/net"):
         try:
             interface = read_interface(host, name)
@@ -98,8 +98,12 @@ def _judge(interface: Interface, around: _Surroundings, *, wanted: bool) -> Foun
 def _found(interface: Interface, around: _Surroundings, caution: str | None) -> Found:
     kind = _type(interface, around) or "virtual interface"
     function = interface.function
+    peer = _peer(interface, around)
     parts = [f"/sys/class/net/{interface.name}: {kind}"]
+    parts += [f"PCI function {function.bdf}"] if function is not None else []
+    parts += [f"of {function.parent}"] if function is not None and function.parent is not None else []
     parts += [f"driver {interface.driver}"] if interface.driver else []
+    parts += [f"its other end is {peer.name}"] if kind == "veth" and peer is not None else []
     parts += ["asked for by name"] if caution is not None else []
     attributes = {
         "interface": interface.name,
@@ -130,21 +134,17 @@ def _found(interface: Interface, around: _Surroundings, caution: str | None) -> 
 
 def _type(interface: Interface, around: _Surroundings) -> str | None:
     """Return what an interface is, in words; None for a virtual one that is not known as giveable."""
-    function = interface.function
-    if function is not None:
-        if function.parent is not None:
-            return f"virtual function {function.bdf} of {function.parent}"
-        return f"network card {function.bdf}"
     if not interface.virtual:
-        return "network card"
+        is_virtual_function = interface.function is not None and interface.function.parent is not None
+        return "virtual function" if is_virtual_function else "network card"
     if interface.devtype in _OFFERED:
         return _OFFERED[interface.devtype]
-    peer = _peer(interface, around)
-    if peer is not None:
-        return f"veth, its other end is {peer.name}"
+    if _peer(interface, around) is not None:
+        return "veth"
     # Neither dummy nor ifb says what it is: no ARP and no multicast tell both, the name of the second is its own.
     is_mute = interface.flags & (_NOARP | _MULTICAST) == _NOARP and interface.link == interface.index
-    return "dummy" if is_mute and interface.devtype is None and not interface.name.startswith("ifb") else None
+    is_plain = interface.hardware == _ETHERNET and interface.devtype is None
+    return "dummy" if is_mute and is_plain and not interface.name.startswith("ifb") else None
 
 
 def _peer(interface: Interface, around: _Surroundings) -> Interface | None:
@@ -226,10 +226,17 @@ def _far_end(interface: Interface, around: _Surroundings) -> str | None:
 def _unknown(interface: Interface, around: _Surroundings) -> str | None:
     if _type(interface, around) is not None:
         return None
-    return f"virtual interface of type {interface.devtype}" if interface.devtype else "virtual interface of unknown type"
+    return (
+        f"virtual interface of type {interface.devtype}" if interface.devtype else "virtual interface of unknown type"
+    )
 
 
 _FACTS: tuple[Rule, ...] = (_loopback, _immovable, _combined, _nameless)
 _CAUTIONS: tuple[Rule, ...] = (_carrier, _member, _foundation, _representor, _tap, _far_end, _unknown)
 
-FAMILY = Family(name=_NAME, kind=_KIND, summary="network interfaces that can be moved into a container", discover=_discover)
+FAMILY = Family(
+    name=_NAME,
+    kind=_KIND,
+    summary="network interfaces that can be moved into a container",
+    discover=_discover,
+)

@@ -1,0 +1,134 @@
+"""The example hosts: each gives its golden specs, and proves what must hold on every host."""
+
+from __future__ import annotations
+
+import random
+import subprocess
+import sys
+from contextlib import suppress
+from pathlib import Path
+
+import pytest
+
+from cdi.discovery import discover
+from cdi.encode import dump
+from cdi.generation import generate
+from cdi.host import Host, HostError
+from cdi.hostcheck import check_host
+from cdi.names import spec_name
+from cdi.recording import snapshot
+from cdi.report import check
+
+ROOT = Path(__file__).parent.parent
+HOSTS = sorted((ROOT / "spec-examples" / "hosts").iterdir())
+each_host = pytest.mark.parametrize("place", HOSTS, ids=lambda place: place.name)
+
+
+def generated(host: Host) -> dict[str, str]:
+    return {f"{spec_name(s.vendor, s.class_)}.yaml": dump(s) for s in generate(discover(host))}
+
+
+def golden(place: Path) -> dict[str, str]:
+    return {path.name: path.read_text() for path in place.glob("*.yaml")}
+
+
+@each_host
+def test_host_gives_its_golden_specs(place: Path) -> None:
+    assert generated(Host.load(place)) == golden(place)
+
+
+@each_host
+def test_golden_specs_have_no_problems(place: Path) -> None:
+    for name, text in golden(place).items():
+        assert check(text, source=name).problems == ()
+
+
+@each_host
+def test_everything_that_a_spec_names_is_on_the_host(place: Path) -> None:
+    host = Host.load(place)
+    for spec in generate(discover(host, include=everything(host))):
+        assert list(check_host(spec, host)) == []
+
+
+def everything(host: Host) -> list[str]:
+    return [thing.what for thing in discover(host).skipped]
+
+
+@each_host
+def test_order_of_directories_does_not_matter(place: Path) -> None:
+    lines = (place / "host.tree").read_text().splitlines()
+    for seed in range(3):
+        random.Random(seed).shuffle(lines)
+        assert generated(Host.from_tree("\n".join(lines))) == golden(place)
+
+
+@each_host
+def test_everything_found_or_skipped_says_why(place: Path) -> None:
+    discovery = discover(Host.load(place))
+    assert all(device.how for device in discovery.found)
+    assert all(thing.why for thing in discovery.skipped)
+
+
+@each_host
+def test_snapshot_gives_the_same_specs_and_the_same_snapshot(place: Path) -> None:
+    host = Host.load(place)
+    text = snapshot(host)
+    again = Host.from_tree(text)
+    assert generated(again) == golden(place)
+    assert discover(again).skipped == discover(host).skipped
+    assert snapshot(again) == text
+
+
+@each_host
+def test_tree_and_directory_are_one_host(place: Path, tmp_path: Path) -> None:
+    written = write_out(Host.load(place), tmp_path)
+    assert generate(discover(written, ["netdev"])).specs == generate(discover(Host.load(place), ["netdev"])).specs
+
+
+def write_out(host: Host, root: Path) -> Host:
+    """Make a real directory of a host, without what needs root to make: device nodes, and what cannot be read."""
+    pending = ["/"]
+    while pending:
+        path = pending.pop()
+        place = root / path.lstrip("/")
+        kind = host.stat(path, follow=False).type
+        with suppress(HostError):
+            if kind == "l":
+                place.symlink_to(host.readlink(path))
+            elif kind == "d":
+                pending += [f"{path.rstrip('/')}/{name}" for name in host.listdir(path)]
+                place.mkdir(exist_ok=True)
+            elif kind == "f":
+                place.write_bytes(host.read_bytes(path))
+    return Host(root)
+
+
+AUDITED = """
+import sys
+from cdi.discovery import discover, families
+from cdi.host import Host
+families()
+host = Host.load(sys.argv[1])
+opened = []
+sys.addaudithook(lambda event, args: opened.append(args[0]) if event in {"open", "os.listdir"} else None)
+discover(host)
+print(*sorted({str(path) for path in opened if not isinstance(path, int)}), sep="\\n")
+"""
+
+
+def opened(place: Path) -> set[str]:
+    command = [sys.executable, "-c", AUDITED, str(place)]
+    return set(subprocess.run(command, check=True, capture_output=True, text=True, cwd=ROOT).stdout.split("\n"))
+
+
+@each_host
+def test_a_tree_opens_nothing(place: Path) -> None:
+    assert opened(place) == {""}
+
+
+@each_host
+def test_a_directory_is_opened_step_by_step_and_never_left(place: Path, tmp_path: Path) -> None:
+    write_out(Host.load(place), tmp_path)
+    steps = opened(tmp_path) - {""}
+    assert str(tmp_path) in steps
+    assert not [step for step in steps - {str(tmp_path)} if "/" in step or step == ".."]

@@ -1,0 +1,30 @@
+"""Snapshots: what identifies a machine is replaced, consistently."""
+
+from __future__ import annotations
+
+from cdi.host import Host
+from cdi.recording import snapshot
+
+PRIVATE = r"""
+/proc/net/route = "Iface\tDestination\tGateway\tFlags\tRefCnt\neth0\t00000000\tFE01A8C0\t0003\t0\t0\t0\t00000000\n"
+/sys/class/net/enx3c22fb010203 -> ../../devices/virtual/net/enx3c22fb010203
+/sys/devices/virtual/net/enx3c22fb010203/address = 3c:22:fb:01:02:03
+/sys/devices/virtual/net/enx3c22fb010203/uevent = "INTERFACE=enx3c22fb010203\nDEVTYPE=vlan\n"
+/sys/class/net/lo/address = 00:00:00:00:00:00
+/sys/class/net/lo/type = 772
+/etc/hostname = private.example
+"""
+
+
+def test_addresses_are_replaced_and_stay_consistent() -> None:
+    text = snapshot(Host.from_tree(PRIVATE))
+    for secret in ("3c:22:fb", "3c22fb", "FE01A8C0", "private.example"):
+        assert secret not in text
+    assert "/sys/devices/virtual/net/enx020000000002/address = 02:00:00:00:00:02\n" in text
+    assert "/sys/class/net/enx020000000002 -> ../../devices/virtual/net/enx020000000002\n" in text
+    assert "/sys/class/net/lo/address = 00:00:00:00:00:00\n" in text
+    assert "eth0\\t00000000\\t00000001\\t0003" in text
+
+
+def test_a_host_with_nothing_gives_a_snapshot_too() -> None:
+    assert snapshot(Host.from_tree("")).startswith("# A host as recorded")
