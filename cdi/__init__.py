@@ -9,7 +9,7 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from cdi.discovery import discover
+    from cdi.discovery import Discovery, Found, Skipped, discover
     from cdi.encode import dump
     from cdi.errors import (
         CdiError,
@@ -23,25 +23,31 @@ if TYPE_CHECKING:
         UnresolvedDevices,
         UsageError,
     )
-    from cdi.generation import generate
-    from cdi.host import Host
+    from cdi.generation import Generated, generate, nothing_found
+    from cdi.host import Host, HostError
+    from cdi.hostcheck import check_host
     from cdi.model import ContainerEdits, Device, DeviceNode, Hook, IntelRdt, Mount, NetDevice, Spec
     from cdi.names import QualifiedName, annotation, parse_name, spec_name
     from cdi.problem import Problem
+    from cdi.recording import snapshot
     from cdi.registry import Registry
     from cdi.report import Report, check
     from cdi.store import load
-    from cdi.versions import downgrade, minimum_version
+    from cdi.versions import downgrade, minimum_version, needed_version
 
 __all__ = [
     "CdiError",
     "ContainerEdits",
     "Device",
     "DeviceNode",
+    "Discovery",
     "FileConflict",
     "FileError",
+    "Found",
+    "Generated",
     "Hook",
     "Host",
+    "HostError",
     "InjectionFailed",
     "IntelRdt",
     "InvalidName",
@@ -53,36 +59,43 @@ __all__ = [
     "QualifiedName",
     "Registry",
     "Report",
+    "Skipped",
     "Spec",
     "SpecInvalid",
     "UnresolvedDevices",
     "UsageError",
     "annotation",
     "check",
+    "check_host",
     "discover",
     "downgrade",
     "dump",
     "generate",
     "load",
     "minimum_version",
+    "needed_version",
+    "nothing_found",
     "parse_name",
+    "snapshot",
     "spec_name",
 ]
 
 _NAMES = {
-    "discovery": "discover",
+    "discovery": "Discovery Found Skipped discover",
     "encode": "dump",
     "errors": "CdiError FileConflict FileError InjectionFailed InvalidName Locked NothingFound SpecInvalid"
     " UnresolvedDevices UsageError",
-    "generation": "generate",
-    "host": "Host",
+    "generation": "Generated generate nothing_found",
+    "host": "Host HostError",
+    "hostcheck": "check_host",
     "model": "ContainerEdits Device DeviceNode Hook IntelRdt Mount NetDevice Spec",
     "names": "QualifiedName annotation parse_name spec_name",
     "problem": "Problem",
+    "recording": "snapshot",
     "registry": "Registry",
     "report": "Report check",
     "store": "load",
-    "versions": "downgrade minimum_version",
+    "versions": "downgrade minimum_version needed_version",
 }
 _HOME = {name: module for module, names in _NAMES.items() for name in names.split()}
 

@@ -5,28 +5,34 @@ from __future__ import annotations
 __all__ = ["dump", "to_data"]
 
 import re
-from typing import TYPE_CHECKING, Any, Literal
+from typing import Any, Literal
 
 import msgspec
 
-if TYPE_CHECKING:
-    from cdi.model import Spec
+from cdi.model import NO_EDITS, Spec
 
 
 def to_data(value: msgspec.Struct) -> dict[str, Any]:
     """Return a spec, or a part of one, as dicts, lists, strings and numbers, keys as the CDI spec writes them."""
-    data: dict[str, Any] = msgspec.to_builtins(value, builtin_types=())
+    data: dict[str, Any] = msgspec.to_builtins(_lean(value), builtin_types=())
     return data
 
 
 def dump(spec: Spec, *, format: Literal["yaml", "json"] = "yaml") -> str:  # noqa: A002 - the public contract
     """Return a spec as text that ends with a newline; every reader of CDI specs takes both formats."""
     if format == "json":
-        text = msgspec.json.format(msgspec.json.encode(spec), indent=2).decode() + "\n"
+        text = msgspec.json.format(msgspec.json.encode(_lean(spec)), indent=2).decode() + "\n"
         return text if text.isascii() and "\x7f" not in text else _NOT_YAML.sub(_escape, text)
     from cdi.yaml_text import to_yaml  # noqa: PLC0415 - JSON needs none of it
 
     return to_yaml(to_data(spec))
+
+
+def _lean(value: msgspec.Struct) -> msgspec.Struct:
+    """Return a spec whose empty edits are left out: msgspec leaves out the very default, not its equal."""
+    if isinstance(value, Spec) and not value.container_edits:
+        return msgspec.structs.replace(value, container_edits=NO_EDITS)
+    return value
 
 
 # Fine in JSON, but YAML parsers, which runtimes read JSON with, refuse these characters or take them for line breaks.

@@ -111,8 +111,6 @@ def _spec(kind: str, devices: Sequence[Device], notes: list[Explanation], *, cap
         spec = lowered.spec
     version = needed_version(spec)
     notes.append(Explanation(subject=kind, text=f"cdiVersion {version} is the lowest that has all that it uses"))
-    if not spec.container_edits:
-        return Spec(cdi_version=version, kind=kind, devices=spec.devices)
     return replace(spec, cdi_version=version)
 
 
