@@ -19,6 +19,7 @@ NEED_EXTRAS = (
     "tests/property",
     "tests/test_schema.py",
     "tests/test_schema_agreement.py",
+    "tests/test_watch.py",
 )
 
 nox.options.default_venv_backend = "venv"
