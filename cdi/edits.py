@@ -44,13 +44,13 @@ def append(first: ContainerEdits, *more: ContainerEdits) -> ContainerEdits:
         return first
     every = (first, *more)
     return ContainerEdits(
-        env=_chain(edits.env for edits in every),
-        device_nodes=_chain(edits.device_nodes for edits in every),
-        net_devices=_chain(edits.net_devices for edits in every),
-        hooks=_chain(edits.hooks for edits in every),
-        mounts=_chain(edits.mounts for edits in every),
+        env=_chain([edits.env for edits in every]),
+        device_nodes=_chain([edits.device_nodes for edits in every]),
+        net_devices=_chain([edits.net_devices for edits in every]),
+        hooks=_chain([edits.hooks for edits in every]),
+        mounts=_chain([edits.mounts for edits in every]),
         intel_rdt=next((e.intel_rdt for e in reversed(every) if e.intel_rdt is not None), None),
-        additional_gids=_chain(edits.additional_gids for edits in every),
+        additional_gids=_chain([edits.additional_gids for edits in every]),
     )
 
 
@@ -100,8 +100,9 @@ def common(every: Sequence[ContainerEdits]) -> tuple[ContainerEdits, tuple[Conta
     return ContainerEdits(), tuple(every)
 
 
-def _chain(parts: Iterable[tuple[_T, ...]]) -> tuple[_T, ...]:
-    return tuple(chain.from_iterable(parts))
+def _chain(parts: list[tuple[_T, ...]]) -> tuple[_T, ...]:
+    filled = [part for part in parts if part]
+    return filled[0] if len(filled) == 1 else tuple(chain.from_iterable(filled))
 
 
 def _distinct(part: _List, edits: ContainerEdits) -> tuple[Any, ...]:

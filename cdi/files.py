@@ -7,7 +7,6 @@ __all__ = ["kind_of_file", "locked_directory", "os_errors", "put", "read", "read
 import errno
 import fcntl
 import os
-import secrets
 import stat
 import time
 from contextlib import contextmanager, suppress
@@ -63,7 +62,7 @@ def read_in(directory: int, name: str) -> bytes | None:
 
 def put(directory: int, name: str, content: bytes) -> None:
     """Give a file of an open directory this content and mode 0644, whole or not at all."""
-    temporary = f"{_TEMPORARY}{secrets.token_hex(8)}.tmp"
+    temporary = f"{_TEMPORARY}{os.urandom(8).hex()}.tmp"
     flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
     descriptor = os.open(temporary, flags, 0o600, dir_fd=directory)
     try:

@@ -7,10 +7,10 @@ the others loads, but is unwise. `docs/rules/` has a page for each.
 
 from __future__ import annotations
 
-__all__ = ["RULES", "Finding", "Rule", "apply_rules"]
+__all__ = ["RULES", "Finding", "Rule", "apply_rules", "is_valid"]
 
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any, Optional
 
 import msgspec
@@ -492,6 +492,28 @@ def _of(subject: type) -> _Functions:
 _BY_FUNCTION = {rule.function: rule for rule in RULES}
 _SPEC, _DEVICE, _EDITS, _RDT = _of(Spec), _of(Device), _of(ContainerEdits), _of(IntelRdt)
 _NODE, _NET, _HOOK, _MOUNT = _of(DeviceNode), _of(NetDevice), _of(Hook), _of(Mount)
+
+
+_ERRORS: dict[type, _Functions] = {
+    subject: tuple(rule.function for rule in RULES if rule.subject is subject and rule.severity == "error")
+    for subject in (Spec, Device, ContainerEdits, DeviceNode, NetDevice, Hook, Mount, IntelRdt)
+}
+
+
+def is_valid(spec: Spec) -> bool:
+    """Return whether the spec keeps all rules of the reference library, which is quicker than to ask every rule."""
+    every = (spec.container_edits, *[device.container_edits for device in spec.devices])
+    subjects: dict[type, Sequence[object]] = {
+        Spec: (spec,),
+        Device: spec.devices,
+        ContainerEdits: every,
+        DeviceNode: [node for edits in every for node in edits.device_nodes],
+        NetDevice: [device for edits in every for device in edits.net_devices],
+        Hook: [hook for edits in every for hook in edits.hooks],
+        Mount: [mount for edits in every for mount in edits.mounts],
+        IntelRdt: [edits.intel_rdt for edits in every if edits.intel_rdt is not None],
+    }
+    return not any(any(map(function, subjects[kind])) for kind in subjects for function in _ERRORS[kind])
 
 
 def apply_rules(spec: Spec) -> list[Problem]:

@@ -7,6 +7,7 @@ __all__ = ["LoadedSpec", "Scan", "scan"]
 import os
 import time
 from functools import cached_property
+from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -19,7 +20,7 @@ from cdi.model import Device, Spec  # noqa: TC001 - part of a struct
 from cdi.names import natural_key
 from cdi.problem import Problem
 from cdi.report import check
-from cdi.rules import apply_rules
+from cdi.rules import is_valid
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -64,8 +65,16 @@ class Scan:
 
     @cached_property
     def devices(self) -> tuple[str, ...]:
-        """All device names, numbers in them sorted as numbers."""
-        return tuple(sorted(self.table, key=natural_key))
+        """All device names, by kind and name, numbers in them sorted as numbers."""
+        names: dict[str, list[str]] = {}
+        for loaded, device in self.table.values():
+            names.setdefault(loaded.spec.kind, []).append(device.name)
+        keys = {name: natural_key(name) for name in set(chain.from_iterable(names.values()))}
+        return tuple(
+            f"{kind}={name}"
+            for kind in sorted(names, key=natural_key)
+            for name in sorted(names[kind], key=keys.__getitem__)
+        )
 
     def _add(self, loaded: LoadedSpec) -> None:
         table, prefix, priority = self.table, f"{loaded.spec.kind}=", loaded.priority
@@ -143,7 +152,7 @@ def _checked(content: bytes, path: str) -> tuple[Spec | None, tuple[Problem, ...
     """Return the spec of a file, or its errors."""
     # A full report would also say where each warning stands, which takes longer than all else.
     spec = canonical(content)
-    if spec is not None and all(problem.severity != "error" for problem in apply_rules(spec)):
+    if spec is not None and is_valid(spec):
         return spec, ()
     report = check(content, source=path)
     if report.spec is not None:
