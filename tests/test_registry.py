@@ -5,6 +5,8 @@ from __future__ import annotations
 import json
 import os
 import stat
+import subprocess
+import sys
 import threading
 import time
 from pathlib import Path
@@ -19,7 +21,7 @@ from cdi.nodes import node_at
 from cdi.oci import NodeInfo
 from cdi.registry import Change, Registry
 
-as_root = os.geteuid() == 0
+ROOT = Path(__file__).parent.parent
 
 
 def text(kind: str = "vendor.com/gpu", **devices: str) -> str:
@@ -366,6 +368,20 @@ def test_readers_always_see_one_state(tmp_path: Path) -> None:
     for thread in threads:
         thread.join()
     assert {len(set(env)) for env in seen} == {1}
+
+
+def test_watching_without_its_package_says_what_to_install(tmp_path: Path) -> None:
+    code = f"""
+import sys
+sys.modules["inotify_simple"] = None
+import cdi
+try:
+    cdi.Registry.load([{str(tmp_path)!r}], watch=True)
+except cdi.UsageError as error:
+    print(error, error.hint, sep="; ")
+"""
+    answer = subprocess.run([sys.executable, "-c", code], check=True, capture_output=True, text=True, cwd=ROOT).stdout
+    assert answer == "watching directories needs the Python package inotify_simple; pip install 'cdi-tools[watch]'\n"
 
 
 # Anything.
