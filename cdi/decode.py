@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, Union, get_args, get_origin
 
 import msgspec
 
-from cdi.document import Alias, Mapping, Node, Scalar, Sequence, plain_data
+from cdi.document import Alias, Mapping, Node, Scalar, Sequence
 from cdi.model import Spec
 from cdi.problem import Problem
 from cdi.scalars import float_text
@@ -46,6 +46,8 @@ def canonical(text: bytes) -> Spec | None:
                 and text.count(b'":') == _encode_json(spec).count(b'":')
             )
             return spec if ordinary else None
+        from cdi.syntax import plain_data  # noqa: PLC0415 - clean JSON needs no YAML parser
+
         data = plain_data(text)
         return None if data is None else msgspec.convert(data, Spec)
     except (msgspec.MsgspecError, UnicodeDecodeError):
@@ -53,12 +55,10 @@ def canonical(text: bytes) -> Spec | None:
 
 
 class Decoded(msgspec.Struct, frozen=True):
-    """What decoding gave: a spec, unless a problem is an error."""
+    """What decoding gave: a spec, which lacks what an error is about, and None when there is nothing to look at."""
 
     spec: Spec | None
     problems: tuple[Problem, ...]
-    kind: str | None = None
-    cdi_version: str | None = None
 
 
 def decode(root: Node | None) -> Decoded:
@@ -77,10 +77,7 @@ def decode(root: Node | None) -> Decoded:
         return Decoded(None, (*decoder.problems, problem))
     except _TooMany:
         return Decoded(None, tuple(decoder.problems))
-    kind, version = data.get("kind") or None, data.get("cdiVersion") or None
-    valid = not any(problem.severity == "error" for problem in decoder.problems)
-    spec = msgspec.convert(data, Spec) if valid else None
-    return Decoded(spec, tuple(decoder.problems), kind, version)
+    return Decoded(msgspec.convert(data, Spec), tuple(decoder.problems))
 
 
 class _TooMany(Exception):
@@ -89,6 +86,9 @@ class _TooMany(Exception):
 
 class _Aliasing(Exception):
     """Aliases that multiply the document."""
+
+
+_NULL = Scalar(value=None, text="", plain=True, line=1, column=1)
 
 
 class _Shape(msgspec.Struct, frozen=True):
@@ -300,7 +300,9 @@ class _Decoder:
             if value is None and item.kind not in (str, int) and _is_null(part):
                 hint = "remove the entry: a stray '-' or 'null' here makes container runtimes crash"
                 self.error("null-entry", "null where a mapping is needed", inside, part, hint=hint)
-            values.append("" if value is None and item.kind is str else 0 if value is None else value)
+            if value is None:
+                value = "" if item.kind is str else 0 if item.kind is int else self.struct(_NULL, item.kind, inside)
+            values.append(value)
         return values
 
     def strings(self, node: Node, target: Node, where: str) -> Any:

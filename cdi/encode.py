@@ -14,7 +14,7 @@ from cdi.model import NO_EDITS, Spec
 
 def to_data(value: msgspec.Struct) -> dict[str, Any]:
     """Return a spec, or a part of one, as dicts, lists, strings and numbers, keys as the CDI spec writes them."""
-    data: dict[str, Any] = msgspec.to_builtins(_lean(value), builtin_types=())
+    data: dict[str, Any] = msgspec.json.decode(msgspec.json.encode(_lean(value)))
     return data
 
 

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from cdi.decode import MAX_PROBLEMS, canonical, decode, fold
-from cdi.document import MAX_BYTES, Alias, Document, DocumentError, Mapping, Node, Scalar, Sequence, parse
+from cdi.document import MAX_BYTES, Alias, Document, DocumentError, Mapping, Node, Scalar, Sequence
 from cdi.model import Spec  # noqa: TC001 - msgspec reads the annotations
 from cdi.problem import Problem, Severity
 from cdi.rules import apply_rules
@@ -58,12 +58,14 @@ def check(text: str | bytes, *, source: str = "spec") -> Report:
     is_json = source.endswith(".json")
     spec = canonical(raw) if len(raw) <= MAX_BYTES and (raw[:1] == b"{" or not is_json) else None
     if spec is not None and not apply_rules(spec):
-        return _report(source, spec, ())
+        return Report(source=source, spec=spec, kind=spec.kind, cdi_version=spec.cdi_version)
     return _explain(raw, source, is_json=is_json)
 
 
 def locate(text: str | bytes, problems: Iterable[Problem]) -> tuple[Problem, ...]:
     """Return problems with the line and column of what their `where` names, in the order of the text."""
+    from cdi.syntax import parse  # noqa: PLC0415 - clean JSON needs no YAML parser
+
     raw = text.encode("utf-8", "surrogatepass") if isinstance(text, str) else bytes(text)
     try:
         return _located(parse(raw).root, problems)
@@ -71,18 +73,10 @@ def locate(text: str | bytes, problems: Iterable[Problem]) -> tuple[Problem, ...
         return tuple(problems)
 
 
-def _report(source: str, spec: Spec, problems: tuple[Problem, ...]) -> Report:
-    return Report(
-        source=source,
-        spec=spec,
-        problems=problems,
-        kind=spec.kind,
-        cdi_version=spec.cdi_version,
-    )
-
-
 def _explain(raw: bytes, source: str, *, is_json: bool) -> Report:
     """Return the report on a text that is invalid or unwise: the slow way, which knows where everything stands."""
+    from cdi.syntax import parse  # noqa: PLC0415 - as above
+
     try:
         document = parse(raw)
     except DocumentError as error:
@@ -97,12 +91,44 @@ def _explain(raw: bytes, source: str, *, is_json: bool) -> Report:
         return Report(source=source, spec=None, problems=(problem,))
     decoded = decode(document.root)
     problems = [*decoded.problems, *_around(raw, document, is_json=is_json)]
-    if decoded.spec is not None:
-        problems += apply_rules(decoded.spec)
+    spec = decoded.spec
+    if spec is not None:
+        broken = {problem.where for problem in decoded.problems if problem.severity == "error"}
+        problems += _unrelated(apply_rules(spec), broken)
     located = _located(document.root, _limited(problems))
-    if decoded.spec is None or any(problem.severity == "error" for problem in problems):
-        return Report(source=source, spec=None, problems=located, kind=decoded.kind, cdi_version=decoded.cdi_version)
-    return _report(source, decoded.spec, located)
+    valid = not any(problem.severity == "error" for problem in problems)
+    return Report(
+        source=source,
+        spec=spec if valid else None,
+        problems=located,
+        kind=(spec.kind or None) if spec is not None else None,
+        cdi_version=(spec.cdi_version or None) if spec is not None else None,
+    )
+
+
+def _unrelated(found: Iterable[Problem], broken: set[str]) -> Iterable[Problem]:
+    """Yield what rules found in a spec that lacks its broken places, but for what may follow from the lack."""
+    if not broken:
+        return found
+    if "" in broken:  # the whole document
+        return ()
+    around = {part for where in broken for part in _prefixes(where)}
+    return [
+        problem
+        for problem in found
+        if problem.rule != "version-misfit"
+        and problem.where not in around
+        and broken.isdisjoint(_prefixes(problem.where))
+    ]
+
+
+def _prefixes(where: str) -> list[str]:
+    """Return a path and all paths above it: `a[0].b`, `a[0]`, `a`."""
+    ends = [match.start() for match in _JOINT.finditer(where)]
+    return [where, *(where[:end] for end in ends)]
+
+
+_JOINT = re.compile(r"[.\[]")
 
 
 def _limited(problems: list[Problem]) -> list[Problem]:

@@ -12,10 +12,11 @@ from typing import TYPE_CHECKING, Any
 
 from msgspec.structs import replace
 
-from cdi.document import MAX_DEPTH, Alias, DocumentError, Mapping, Node, Scalar, Sequence, parse
+from cdi.document import MAX_DEPTH, Alias, DocumentError, Mapping, Node, Scalar, Sequence
 from cdi.errors import CdiError, UsageError
 from cdi.problem import Problem
 from cdi.scalars import float_text
+from cdi.syntax import parse
 from cdi.versions import LATEST, VERSIONS
 
 if TYPE_CHECKING:

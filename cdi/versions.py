@@ -109,6 +109,9 @@ def downgrade(spec: Spec, version: str) -> Downgraded:
         message = f"unknown CDI version {version!r}"
         raise UsageError(message, hint=f"known versions are {', '.join(VERSIONS)}")
     cap = version.removeprefix("v")
+    if not at_least(cap, EARLIEST):
+        message = f"runtimes refuse every spec of a version below {EARLIEST}, it cannot be lowered to {cap}"
+        raise CdiError(message, hint=f"{EARLIEST} is as low as it goes")
     _refuse_names(spec, cap)
     dropped: list[Dropped] = []
     edits = _lower_edits(spec.container_edits, cap, "containerEdits", dropped)

@@ -88,6 +88,7 @@ def test_a_bind_mount_loses_its_type_and_stays_a_bind_mount() -> None:
 @pytest.mark.parametrize(
     ("what", "version"),
     [
+        (spec(), "0.2.0"),
         (spec(PART["1.1.0"]), "1.0.0"),
         (spec(PART["0.5.0"]), "0.4.0"),
         (spec(name="0"), "0.4.0"),
