@@ -72,8 +72,8 @@ def test_rules_look_at_what_is_left_of_a_broken_document() -> None:
         "version-unknown",
         "device-name",
         "unknown-field",
-        "device-name",
         "duplicate-device",
+        "device-name",
         "wrong-type",
     ]
 

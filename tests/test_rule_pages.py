@@ -38,7 +38,7 @@ def rules_in(tree: ast.AST) -> set[str]:
 
 
 def all_rules() -> set[str]:
-    modules = ("decode", "document", "hostcheck", "report", "rules", "schema")
+    modules = ("decode", "hostcheck", "report", "rules", "schema", "syntax")
     trees = [ast.parse((ROOT / f"cdi/{module}.py").read_text()) for module in modules]
     return {rule for tree in trees for rule in rules_in(tree)}
 
