@@ -30,12 +30,13 @@ if TYPE_CHECKING:
     from cdi.names import QualifiedName, annotation, parse_name, spec_name
     from cdi.problem import Problem
     from cdi.recording import snapshot
-    from cdi.registry import Registry
+    from cdi.registry import DEFAULT_DIRS, Registry
     from cdi.report import Report, check
-    from cdi.store import load
+    from cdi.store import load, remove, write
     from cdi.versions import downgrade, minimum_version, needed_version
 
 __all__ = [
+    "DEFAULT_DIRS",
     "CdiError",
     "ContainerEdits",
     "Device",
@@ -76,8 +77,10 @@ __all__ = [
     "needed_version",
     "nothing_found",
     "parse_name",
+    "remove",
     "snapshot",
     "spec_name",
+    "write",
 ]
 
 _NAMES = {
@@ -92,9 +95,9 @@ _NAMES = {
     "names": "QualifiedName annotation parse_name spec_name",
     "problem": "Problem",
     "recording": "snapshot",
-    "registry": "Registry",
+    "registry": "DEFAULT_DIRS Registry",
     "report": "Report check",
-    "store": "load",
+    "store": "load remove write",
     "versions": "downgrade minimum_version needed_version",
 }
 _HOME = {name: module for module, names in _NAMES.items() for name in names.split()}

@@ -10,6 +10,7 @@ import pytest
 
 from cdi.host import Host
 from cdi.hostcheck import check_host
+from cdi.registry import Registry
 from cdi.report import check, locate
 
 ROOT = Path(__file__).parent.parent
@@ -38,7 +39,7 @@ def rules_in(tree: ast.AST) -> set[str]:
 
 
 def all_rules() -> set[str]:
-    modules = ("decode", "hostcheck", "report", "rules", "schema", "syntax")
+    modules = ("decode", "hostcheck", "report", "rules", "scan", "schema", "syntax")
     trees = [ast.parse((ROOT / f"cdi/{module}.py").read_text()) for module in modules]
     return {rule for tree in trees for rule in rules_in(tree)}
 
@@ -58,7 +59,8 @@ def test_the_index_lists_every_page_once() -> None:
 
 # The schema page is proved in test_schema.py.
 OF_HOST = [name for name in PAGES if name.startswith("host-")]
-OF_CHECK = [name for name in PAGES if name != "schema" and name not in OF_HOST]
+OF_DIRECTORY = ["device-conflict", "unreadable"]
+OF_CHECK = [name for name in PAGES if name != "schema" and name not in OF_HOST + OF_DIRECTORY]
 FILE_MODES = {"host-file-mode": 0o600, "host-file-place": 0o644}
 
 
@@ -103,6 +105,25 @@ def test_a_file_in_that_state_gives_the_output_on_the_page(name: str, tmp_path: 
     ]
     assert [line.replace(str(tmp_path), "/srv/specs") for line in lines] == output.splitlines()
     assert "Severity: warning." in page
+
+
+def test_the_conflict_on_the_page_gives_its_output(tmp_path: Path) -> None:
+    (_, first), (_, second), (_, output) = blocks(PAGES["device-conflict"].read_text())
+    (tmp_path / "a.yaml").write_text(first)
+    (tmp_path / "b.yaml").write_text(second)
+    assert said_of(tmp_path) == output
+
+
+def test_the_dangling_link_on_the_page_gives_its_output(tmp_path: Path) -> None:
+    ((_, output),) = blocks(PAGES["unreadable"].read_text())
+    (tmp_path / "gpu.yaml").symlink_to("gone")
+    assert said_of(tmp_path) == output
+
+
+def said_of(directory: Path) -> str:
+    problems = Registry.load([directory]).problems
+    lines = [f"{problem.render(path.name)}\n" for path in sorted(problems) for problem in problems[path]]
+    return "".join(lines).replace(f"{directory}/", "")
 
 
 @pytest.mark.parametrize("name", PAGES)
