@@ -329,7 +329,7 @@ class _Decoder:
 
     def converted(self, node: Node, scalar: Scalar, where: str) -> str:
         value = scalar.value
-        text = str(value).lower() if isinstance(value, bool) else _key_text(value)
+        text = _text(value)
         kind = {bool: "a boolean", int: "a number", float: "a number"}[type(value)]
         what = "stays" if text == scalar.text else "becomes"
         message = f"{scalar.text} without quotes is {kind} in YAML and {what} the string {text!r}"
@@ -369,11 +369,20 @@ def _is_null(node: Node) -> bool:
     return isinstance(target, Scalar) and target.value is None
 
 
-def _key_text(value: Any) -> str:
-    """Return a key as the reference turns it into a string."""
+def _text(value: Any) -> str:
+    """Return a scalar as the reference turns it into a string."""
     if isinstance(value, bool):
         return "true" if value else "false"
     return float_text(value) if isinstance(value, float) else str(value)
+
+
+def _key_text(value: Any) -> str:
+    """Return a key as the reference turns it into a string."""
+    text = _text(value)
+    return _KEY_TEXTS.get(text, text) if isinstance(value, float) else text
+
+
+_KEY_TEXTS = {"NaN": ".nan", "+Inf": ".inf", "-Inf": "-.inf"}
 
 
 def _whole(value: Any, *, unsigned: bool) -> int | None:
