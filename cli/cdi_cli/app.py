@@ -5,13 +5,14 @@ from __future__ import annotations
 __all__ = ["Outcome", "invoke"]
 
 import importlib
+import os
 from copy import copy
 from difflib import get_close_matches
 from typing import TYPE_CHECKING, Annotated, Any, Literal, NamedTuple
 
 import typer
 from typer.core import TyperCommand, TyperGroup
-from typer.main import get_command
+from typer.main import get_command, get_install_completion_arguments
 
 from cdi.errors import UsageError
 from cdi_cli.commands import COMMANDS, SECTIONS, Entry
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
     from cdi_cli.answer import Answer
 
 _HELP_NAMES = {"help_option_names": ["-h", "--help"]}
+_COMPLETE = "_CDI_COMPLETE"
 _EVERYWHERE = ("quiet", "verbose", "color")  # shared options that every command takes
 
 
@@ -195,5 +197,7 @@ def group() -> Any:
 
 def invoke(arguments: Sequence[str] | None) -> Outcome | int:
     """Run a command line; give back the outcome, or the exit code when help was all that was asked for."""
-    result: Outcome | int = group().main(args=arguments, prog_name="cdi", standalone_mode=False)
+    if _COMPLETE in os.environ:  # a shell asks by the script of `cdi completion`
+        get_install_completion_arguments()  # which also makes Typer's answers known; its own options we leave out
+    result: Outcome | int = group().main(args=arguments, prog_name="cdi", complete_var=_COMPLETE, standalone_mode=False)
     return result

@@ -32,4 +32,4 @@ def json(answer: Documents, _look: Look) -> Iterator[str]:
 def lines(answer: Documents, _look: Look) -> Iterator[str]:
     """Yield a JSON document on each line."""
     for spec in answer.specs:
-        yield msgspec.json.encode(spec).decode() + "\n"
+        yield msgspec.json.format(dump(spec, format="json"), indent=-1) + "\n"

@@ -1,0 +1,146 @@
+"""`cdi discover`, `generate` and `snapshot` on the example hosts."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+import yaml
+
+if TYPE_CHECKING:
+    from tests.cli.harness import Cdi
+
+HOSTS = sorted((Path(__file__).parents[2] / "spec-examples/hosts").iterdir())
+SERVER = next(host for host in HOSTS if host.name == "kvm-server")
+GOLDEN = {host: sorted(host.glob("*.yaml")) for host in HOSTS}
+SOME = [host for host in HOSTS if GOLDEN[host]]
+BARE = [host for host in HOSTS if not GOLDEN[host]]
+
+
+def name_of(host: Path) -> str:
+    return host.name
+
+
+@pytest.mark.parametrize("host", SOME, ids=name_of)
+def test_generate_gives_the_golden_specs_as_a_stream(host: Path, cdi: Cdi) -> None:
+    result = cdi("--root", host, "generate")
+    assert (result.code, result.out) == (0, "---\n".join(path.read_text() for path in GOLDEN[host]))
+
+
+@pytest.mark.parametrize("host", BARE, ids=name_of)
+def test_nothing_found_is_exit_3_with_reasons(host: Path, cdi: Cdi) -> None:
+    result = cdi("--root", host, "generate", "netdev")
+    assert (result.code, result.out) == (3, "")
+    assert result.err.startswith("cdi: error: found nothing for netdev\nhint: ")
+    assert cdi("--root", host, "discover", "netdev").code == 3
+
+
+def test_json_is_one_document_a_line(cdi: Cdi) -> None:
+    lines = cdi("--root", SERVER, "generate", "-o", "json").out.splitlines()
+    assert [json.loads(line) for line in lines] == [yaml.safe_load(path.read_text()) for path in GOLDEN[SERVER]]
+
+
+def test_output_dir_gets_a_file_for_each_kind(cdi: Cdi, tmp_path: Path) -> None:
+    result = cdi("--root", SERVER, "generate", "--output-dir", tmp_path)
+    assert (result.code, result.out) == (0, "")
+    assert {path.name: path.read_text() for path in tmp_path.iterdir()} == {
+        path.name: path.read_text() for path in GOLDEN[SERVER]
+    }
+
+
+def test_output_file_takes_one_kind(cdi: Cdi, tmp_path: Path) -> None:
+    target = tmp_path / "net.json"
+    assert cdi("--root", SERVER, "generate", "netdev", "--output-file", target) == (0, "", f"cdi: wrote {target}\n")
+    assert json.loads(target.read_text())["kind"] == "host.local/netdev"
+    result = cdi("--root", SERVER, "generate", "--output-file", tmp_path / "all.yaml")
+    assert result.code == 2
+    assert "--output-dir writes a file for each" in result.err
+
+
+def test_installed_specs_are_fresh_until_something_differs(cdi: Cdi, tmp_path: Path) -> None:
+    shared = ["--root", SERVER, "-d", tmp_path / "cdi"]
+    stale = cdi(*shared, "generate", "--check")
+    assert stale.code == 1
+    assert "--- host.local/dev (not installed)\n+++ host.local/dev (this host)\n" in stale.out
+    assert cdi(*shared, "generate", "--install").code == 0
+    assert cdi(*shared, "generate", "--check") == (0, "", "")
+    assert cdi(*shared, "generate", "--check", "-o", "json").json["fresh"] is True
+    dev = tmp_path / "cdi/host.local-dev.yaml"
+    dev.write_text(dev.read_text().replace("/dev/kvm", "/dev/kvn"))
+    stale = cdi(*shared, "generate", "host", "--check")
+    assert stale.code == 1
+    assert 'device kvm:\n  - containerEdits.deviceNodes: {"path":"/dev/kvn",' in stale.out
+    assert stale.out.startswith(f"--- {dev}\n")
+
+
+def test_specs_of_hardware_that_is_gone_are_stale(cdi: Cdi, tmp_path: Path) -> None:
+    assert cdi("--root", SERVER, "-d", tmp_path, "generate", "netdev", "--install").code == 0
+    result = cdi("--root", BARE[0], "-d", tmp_path, "generate", "netdev", "--check", "-o", "json")
+    assert result.code == 1
+    (comparison,) = result.json["specs"]
+    assert comparison["kind"] == "host.local/netdev"
+    assert {change["new"] for change in comparison["changes"]} == {None}
+
+
+def test_explain_says_how_and_why_not(cdi: Cdi) -> None:
+    result = cdi("--root", SERVER, "generate", "netdev", "--explain")
+    assert yaml.safe_load(result.out)["kind"] == "host.local/netdev"
+    assert "cdi: host.local/netdev=ens1f1: /sys/class/net/ens1f1: " in result.err
+    assert "cdi: skipped netdev lo: the loopback interface" in result.err
+
+
+def test_options_of_generation(cdi: Cdi) -> None:
+    arguments = [
+        "--root",
+        SERVER,
+        "generate",
+        "netdev",
+        "--include",
+        "ens1f0",
+        "--name",
+        "bdf",
+        "--no-all",
+        "-o",
+        "json",
+    ]
+    names = [device["name"] for device in cdi(*arguments).json["devices"]]
+    assert "0000:3b:00.0" in names
+    assert "all" not in names
+    capped = cdi("--root", SERVER, "generate", "host", "--cdi-version", "0.3.0", "-o", "json")
+    assert capped.json["cdiVersion"] == "0.3.0"
+    assert cdi("--root", SERVER, "generate", "--cdi-version", "0.9.0").code == 2
+    assert cdi("--root", SERVER, "generate", "nothing").code == 2
+
+
+def test_discover_lists_found_and_skipped(cdi: Cdi) -> None:
+    result = cdi("--root", SERVER, "discover", "netdev")
+    assert (result.code, result.err) == (0, "")
+    found, _, skipped = result.out.partition("\n\n")
+    assert found.startswith(
+        "FAMILY  DEVICE      FOUND BY\nnetdev  enp94s0np0  /sys/class/net/enp94s0np0: network card, "
+    )
+    assert skipped.startswith("FAMILY  SKIPPED ")
+    assert "the loopback interface" in skipped
+
+
+def test_discover_json(cdi: Cdi) -> None:
+    result = cdi("--root", SERVER, "discover", "netdev", "-o", "json").json
+    assert list(result) == ["version", "families", "found", "skipped", "problems"]
+    first = result["found"][0]
+    assert (first["family"], first["kind"], first["name"]) == ("netdev", "host.local/netdev", "enp94s0np0")
+    assert first["containerEdits"] == {"netDevices": [{"hostInterfaceName": "enp94s0np0", "name": "enp94s0np0"}]}
+
+
+def test_snapshot_stands_in_for_the_host(cdi: Cdi, tmp_path: Path) -> None:
+    tree = tmp_path / "host.tree"
+    assert cdi("--root", SERVER, "snapshot", "--output-file", tree) == (0, "", f"cdi: wrote {tree}\n")
+    assert cdi("--root", SERVER, "snapshot").out == tree.read_text()
+    assert cdi("--root", tree, "generate").out == cdi("--root", SERVER, "generate").out
+
+
+def test_missing_root_is_exit_4(cdi: Cdi, tmp_path: Path) -> None:
+    result = cdi("--root", tmp_path / "none", "discover")
+    assert (result.code, result.out) == (4, "")
+    assert result.err == f"cdi: error: cannot read host '{tmp_path}/none': no such directory or text tree\n"
