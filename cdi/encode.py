@@ -9,7 +9,7 @@ from typing import Any, Literal
 
 import msgspec
 
-from cdi.model import NO_EDITS, Spec
+from cdi.model import NO_EDITS, ContainerEdits, Spec
 
 
 def to_data(value: msgspec.Struct) -> dict[str, Any]:
@@ -28,10 +28,18 @@ def dump(spec: Spec, *, format: Literal["yaml", "json"] = "yaml") -> str:  # noq
     return to_yaml(to_data(spec))
 
 
-def _lean(value: msgspec.Struct) -> msgspec.Struct:
-    """Return a spec whose empty edits are left out: msgspec leaves out the very default, not its equal."""
-    if isinstance(value, Spec) and not value.container_edits:
-        return msgspec.structs.replace(value, container_edits=NO_EDITS)
+def _lean(value: Any) -> Any:
+    """Return a value whose empty parts are the defaults themselves: msgspec leaves those out, but not their equals.
+
+    Before Python 3.11, an empty tuple that was made from a generator is another one than `()`.
+    """
+    if isinstance(value, tuple):
+        return tuple(map(_lean, value)) or ()
+    if isinstance(value, ContainerEdits) and not value:
+        return NO_EDITS
+    if isinstance(value, msgspec.Struct):
+        parts = {name: _lean(getattr(value, name)) for name in value.__struct_fields__}
+        return msgspec.structs.replace(value, **parts)
     return value
 
 
