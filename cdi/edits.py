@@ -100,9 +100,13 @@ def common(every: Sequence[ContainerEdits]) -> tuple[ContainerEdits, tuple[Conta
     return ContainerEdits(), tuple(every)
 
 
+# `or ()`: before Python 3.11, an empty tuple made from a generator is another one than `()`, the default of every list,
+# and msgspec leaves out of its output the very default only.
+
+
 def _chain(parts: list[tuple[_T, ...]]) -> tuple[_T, ...]:
     filled = [part for part in parts if part]
-    return filled[0] if len(filled) == 1 else tuple(chain.from_iterable(filled))
+    return filled[0] if len(filled) == 1 else tuple(chain.from_iterable(filled)) or ()
 
 
 def _distinct(part: _List, edits: ContainerEdits) -> tuple[Any, ...]:
@@ -119,7 +123,7 @@ def _distinct(part: _List, edits: ContainerEdits) -> tuple[Any, ...]:
 def _shared(part: _List, every: Sequence[ContainerEdits]) -> tuple[Any, ...]:
     lists = [getattr(edits, part.name) for edits in every]
     sole = [_sole_entries(part, entries) for entries in lists]
-    return tuple(entry for key, entry in sole[0].items() if all(key in s and s[key] == entry for s in sole))
+    return tuple(entry for key, entry in sole[0].items() if all(key in s and s[key] == entry for s in sole)) or ()
 
 
 def _sole_entries(part: _List, entries: Iterable[Any]) -> dict[Hashable, Any]:
@@ -134,7 +138,8 @@ def _sole_entries(part: _List, entries: Iterable[Any]) -> dict[Hashable, Any]:
 
 
 def _common_prefix(lists: Sequence[tuple[_T, ...]]) -> tuple[_T, ...]:
-    return tuple(row[0] for row in takewhile(lambda row: all(e == row[0] for e in row), zip(*lists, strict=False)))
+    same = takewhile(lambda row: all(entry == row[0] for entry in row), zip(*lists, strict=False))
+    return tuple(row[0] for row in same) or ()
 
 
 def _without(edits: ContainerEdits, shared: ContainerEdits) -> ContainerEdits:
@@ -148,4 +153,4 @@ def _without(edits: ContainerEdits, shared: ContainerEdits) -> ContainerEdits:
 
 def _others(entries: tuple[_T, ...], shared: tuple[_T, ...]) -> tuple[_T, ...]:
     gone = frozenset(shared)
-    return tuple(entry for entry in entries if entry not in gone)
+    return tuple(entry for entry in entries if entry not in gone) or ()
