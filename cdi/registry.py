@@ -222,7 +222,7 @@ def _hint(found: Scan, name: str, dirs: Sequence[Path]) -> str | None:
 
     near = get_close_matches(name, [n for n in found.devices if n.startswith(f"{kind}=")] or found.devices)
     if near:
-        return f"did you mean {' or '.join(near)}?"
+        return f"did you mean {' or '.join(filter(None, (', '.join(near[:-1]), near[-1])))}?"
     if found.problems:
         return f"it may be in a file that was skipped, such as {str(next(iter(found.problems)))!r}"
     return None
