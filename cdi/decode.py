@@ -7,10 +7,10 @@ where a string is wanted a number or a boolean becomes one.
 
 from __future__ import annotations
 
-__all__ = ["MAX_PROBLEMS", "Decoded", "canonical", "decode", "fold"]
+__all__ = ["MAX_PROBLEMS", "Decoded", "canonical", "decode"]
 
 import math
-from typing import TYPE_CHECKING, Any, Union, get_args, get_origin
+from typing import TYPE_CHECKING, Any
 
 import msgspec
 
@@ -18,6 +18,7 @@ from cdi.document import Alias, Mapping, Node, Scalar, Sequence
 from cdi.model import Spec
 from cdi.problem import Problem
 from cdi.scalars import float_text
+from cdi.shapes import Shape, fields_of, fold
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -89,47 +90,6 @@ class _Aliasing(Exception):
 
 
 _NULL = Scalar(value=None, text="", plain=True, line=1, column=1)
-
-
-class _Shape(msgspec.Struct, frozen=True):
-    """What a field takes: a Python type, or a list of such."""
-
-    kind: Any  # str, int, bool, dict (of strings), a Struct, or list
-    item: _Shape | None = None
-    low: int = 0
-    high: int = 0
-
-
-def _shape(annotation: Any) -> _Shape:
-    arguments = [a for a in get_args(annotation) if a is not type(None)]
-    origin = get_origin(annotation)
-    if origin is tuple:
-        return _Shape(list, _shape(arguments[0]))
-    if origin is Union or str(origin) == "<class 'types.UnionType'>":
-        return _shape(arguments[0])
-    metadata = getattr(annotation, "__metadata__", ())
-    if metadata:
-        return _Shape(int, low=metadata[0].ge, high=metadata[0].le)
-    return _Shape(dict if len(arguments) == 2 else annotation)  # noqa: PLR2004 - Mapping[str, str]
-
-
-_fields_of: dict[type, dict[str, tuple[str, _Shape, bool]]] = {}
-
-
-def _fields(struct: type) -> dict[str, tuple[str, _Shape, bool]]:
-    """Return folded key → (key, shape, required), in the order of the spec."""
-    known = _fields_of.get(struct)
-    if known is None:
-        known = {
-            fold(f.encode_name): (f.encode_name, _shape(f.type), f.required) for f in msgspec.structs.fields(struct)
-        }
-        _fields_of[struct] = known
-    return known
-
-
-def fold(key: str) -> str:
-    """Fold case as Go does: ASCII, and the two letters outside ASCII that fold into it."""
-    return key.lower().replace("\u017f", "s").replace("\u212a", "k")
 
 
 _TYPE_NAMES = {str: "a string", int: "a whole number", bool: "true or false", list: "a list", dict: "a mapping"}
@@ -218,7 +178,7 @@ class _Decoder:
         """Return plain data for a part of the spec, keys as the spec writes them."""
         data: dict[str, Any] = {}
         target = _target(node)
-        fields = _fields(struct)
+        fields = fields_of(struct)
         if isinstance(target, Mapping):
             known: dict[str, list[tuple[str, Node, Node]]] = {}
             for name, key_node, value in self.entries(target, where):
@@ -238,7 +198,7 @@ class _Decoder:
         return {key: value for key, value in data.items() if value is not None}
 
     def field(
-        self, data: dict[str, Any], key: str, shape: _Shape, found: list[tuple[str, Node, Node]], where: str
+        self, data: dict[str, Any], key: str, shape: Shape, found: list[tuple[str, Node, Node]], where: str
     ) -> None:
         """Decode one field; of keys that differ in case only, the reference takes the last in byte order."""
         for name, key_node, value in sorted(found, key=lambda entry: entry[0].encode()):
@@ -275,7 +235,7 @@ class _Decoder:
 
     # Values.
 
-    def value(self, node: Node, shape: _Shape, where: str) -> Any:
+    def value(self, node: Node, shape: Shape, where: str) -> Any:
         """Return plain data of the wanted shape, None for null and for what does not fit."""
         target = _target(node)
         if isinstance(target, Scalar) and target.value is None:
@@ -290,7 +250,7 @@ class _Decoder:
             return self.scalar(node, target, shape, where)
         return self.struct(node, shape.kind, where)
 
-    def list(self, node: Node, target: Node, item: _Shape, where: str) -> Any:
+    def list(self, node: Node, target: Node, item: Shape, where: str) -> Any:
         if not isinstance(target, Sequence):
             return self.mistyped(node, "a list", where)
         values = []
@@ -308,12 +268,12 @@ class _Decoder:
     def strings(self, node: Node, target: Node, where: str) -> Any:
         if not isinstance(target, Mapping):
             return self.mistyped(node, "a mapping", where)
-        text = _Shape(str)
+        text = Shape(str)
         return {
             name: self.value(value, text, _join(where, name)) or "" for name, _, value in self.entries(target, where)
         }
 
-    def scalar(self, node: Node, scalar: Scalar, shape: _Shape, where: str) -> Any:
+    def scalar(self, node: Node, scalar: Scalar, shape: Shape, where: str) -> Any:
         value = scalar.value
         if shape.kind is str:
             return value if isinstance(value, str) else self.converted(node, scalar, where)

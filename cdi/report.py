@@ -9,11 +9,12 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
-from cdi.decode import MAX_PROBLEMS, canonical, decode, fold
+from cdi.decode import MAX_PROBLEMS, canonical, decode
 from cdi.document import MAX_BYTES, Alias, Document, DocumentError, Mapping, Node, Scalar, Sequence
 from cdi.model import Spec  # noqa: TC001 - msgspec reads the annotations
 from cdi.problem import Problem, Severity
 from cdi.rules import apply_rules
+from cdi.shapes import fold
 from cdi.versions import minimum_version
 
 if TYPE_CHECKING:

@@ -21,6 +21,7 @@ FLOORS = {
     "document": 1,
     "syntax": 1,
     "versions": 2,
+    "shapes": 2,
     "decode": 2,
     "yaml_text": 2,
     "encode": 2,

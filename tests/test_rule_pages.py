@@ -17,7 +17,7 @@ ROOT = Path(__file__).parent.parent
 PAGES = {path.stem: path for path in sorted((ROOT / "docs/rules").glob("*.md")) if path.stem != "README"}
 RULE = re.compile(r"[a-z]+(?:-[a-z]+)*")
 # Functions whose first argument is the name of a rule.
-REPORTERS = {"DocumentError", "_error", "_problem", "_rule", "_warning", "error", "say", "warn"}
+REPORTERS = {"DocumentError", "_error", "_problem", "_warning", "error", "rule", "say", "warn"}
 
 
 def rules_in(tree: ast.AST) -> set[str]:
@@ -39,7 +39,7 @@ def rules_in(tree: ast.AST) -> set[str]:
 
 
 def all_rules() -> set[str]:
-    modules = ("decode", "hostcheck", "report", "rules", "scan", "schema", "syntax")
+    modules = ("decode", "hostcheck", "report", "rules/edits", "rules/specs", "scan", "schema", "syntax")
     trees = [ast.parse((ROOT / f"cdi/{module}.py").read_text()) for module in modules]
     return {rule for tree in trees for rule in rules_in(tree)}
 
