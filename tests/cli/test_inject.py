@@ -83,7 +83,6 @@ def test_resolve_of_unknown_devices_is_exit_1(cdi: Cdi, specs: Path) -> None:
 
 
 def test_resolve_of_a_spec_that_asks_for_nothing_changes_nothing(cdi: Cdi, specs: Path) -> None:
-    (specs / "nic.yaml").unlink()
     result = cdi("-d", specs, "resolve", "-", stdin=oci())
     assert (result.code, result.err) == (0, "cdi: the spec asks for no devices\n")
     assert result.json == OCI

@@ -11,7 +11,7 @@ import typer
 from cdi_cli.answer import Answer
 from cdi_cli.asking import asked_for
 from cdi_cli.containers import read_oci, requested
-from cdi_cli.hosts import loaded, notes_of
+from cdi_cli.hosts import loaded
 
 EXAMPLES = {
     "inject": """cdi inject config.json vendor.com/gpu=0 > edited.json
@@ -47,7 +47,7 @@ def inject(
     """
     document = read_oci(oci)
     with loaded(ctx.obj) as registry:
-        return Container(oci=registry.inject(document, asked_for(registry, devices)), notes=notes_of(registry))
+        return Container(oci=registry.inject(document, asked_for(registry, devices)))
 
 
 def resolve(ctx: typer.Context, oci: _Oci) -> Container:
@@ -57,7 +57,7 @@ def resolve(ctx: typer.Context, oci: _Oci) -> Container:
     spec goes to stdout. Exit code: 0 done, 1 a device is not there, and there is no output.
     """
     document, names = requested(read_oci(oci))
+    if not names:
+        return Container(oci=document, notes=("the spec asks for no devices",))
     with loaded(ctx.obj) as registry:
-        notes = () if names else ("the spec asks for no devices",)
-        edited = registry.inject(document, asked_for(registry, names)) if names else document
-        return Container(oci=edited, notes=(*notes_of(registry), *notes))
+        return Container(oci=registry.inject(document, asked_for(registry, names)))

@@ -18,17 +18,18 @@ from cdi.report import locate
 from cdi.store import read
 from cdi_cli.answer import Answer
 from cdi_cli.asking import asked_for
-from cdi_cli.hosts import loaded, notes_of
+from cdi_cli.hosts import loaded
 from cdi_cli.wording import described
 
 EXAMPLES = {"show": "cdi show vendor.com/gpu=0\ncdi show 'vendor.com/gpu=*' -o json"}
 
 
 class Edit(msgspec.Struct, frozen=True, kw_only=True):
-    """One edit: what it is, what it does, and the line that says so; `shared` by all devices of the spec."""
+    """One edit: what it is and does, its path in the file, and the line there; `shared` by all devices of the spec."""
 
     what: str
     text: str
+    where: str
     shared: bool
     line: int | None
 
@@ -64,7 +65,7 @@ def show(
     """
     registry = loaded(ctx.obj)
     found = [(name, registry.get(name)) for name in asked_for(registry, devices)]
-    return Shown(devices=tuple(_shown(name, one) for name, one in found if one), notes=notes_of(registry))
+    return Shown(devices=tuple(_shown(name, one) for name, one in found if one))
 
 
 def _shown(name: str, found: Found) -> ShownDevice:
@@ -80,7 +81,7 @@ def _shown(name: str, found: Found) -> ShownDevice:
         priority=found.priority,
         annotations=found.device.annotations,
         edits=tuple(
-            Edit(what=row[0], text=row[1], shared=is_shared, line=lines.get(where))
+            Edit(what=row[0], text=row[1], where=where, shared=is_shared, line=lines.get(where))
             for row, where, is_shared in own + shared
         ),
         container_edits=append(found.spec.container_edits, found.device.container_edits),
