@@ -10,6 +10,7 @@ from typing import Literal
 import msgspec
 from msgspec.structs import replace
 
+from cdi.errors import UsageError
 from cdi_cli.below import below
 
 DEFAULT_DIRS = ("/etc/cdi", "/var/run/cdi")  # SPEC.md, "CDI JSON Specification": from low to high priority
@@ -35,6 +36,9 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     @property
     def dirs(self) -> tuple[str, ...]:
         """The spec directories, from low to high priority."""
+        if "" in self.spec_dir:
+            message = "empty name of a spec directory"
+            raise UsageError(message, hint="the current directory is .")
         if self.spec_dir:
             return self.spec_dir
         named = tuple(filter(None, os.environ.get("CDI_SPEC_DIRS", "").split(":")))

@@ -6,14 +6,17 @@ __all__ = ["STDIN", "read_document", "spec_files"]
 
 import os
 import sys
+from pathlib import Path
 
 from cdi.document import MAX_BYTES
 from cdi.errors import FileError
+from cdi.files import os_errors
 from cdi.names import natural_key
 from cdi.store import read
 from cdi_cli.streams import is_closed
 
 STDIN = "-"
+_PASSED_ON = "/dev/fd/"
 _SUFFIXES = (".json", ".yaml")  # what runtimes read
 
 
@@ -31,7 +34,13 @@ def spec_files(directory: str) -> list[str] | None:
 
 
 def read_document(path: str) -> bytes:
-    """Return the content of a file, or of stdin for `-`; raise `FileError`."""
+    """Return the content of a file, or of stdin for `-`; raise `FileError`.
+
+    Of what is no regular file, only what the shell passes on is read: `<(cdi generate)` is `/dev/fd/63`.
+    """
+    if path.startswith(_PASSED_ON):
+        with os_errors("read", path), Path(path).open("rb") as passed:
+            return passed.read(MAX_BYTES + 1)
     if path != STDIN:
         return read(path)
     if sys.stdin is None or is_closed(0):

@@ -79,6 +79,13 @@ def monitoring(directory: Path, *arguments: str) -> Generator[subprocess.Popen[b
             late.cancel()
 
 
+def test_documents_may_come_from_the_shell(specs: Path) -> None:
+    line = f'"$@" diff <(sed s/GPU=1/GPU=2/ {specs}/gpu.yaml) <(cat {specs}/gpu.yaml)'
+    done = shell(line)
+    assert (done.returncode, done.stderr) == (1, "")
+    assert "  - containerEdits.env: GPU=2\n  + containerEdits.env: GPU=1\n" in done.stdout
+
+
 def test_interrupt_is_exit_130_with_a_line(tmp_path: Path) -> None:
     with monitoring(tmp_path) as process:
         process.send_signal(signal.SIGINT)

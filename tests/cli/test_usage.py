@@ -129,6 +129,11 @@ def test_spec_directories_come_from_the_environment(
     assert paths == ["/x"]
 
 
+def test_empty_directory_name_is_wrong_usage(cdi: Cdi) -> None:
+    message = "cdi: error: empty name of a spec directory\nhint: the current directory is .\n"
+    assert cdi("-d", "", "devices") == (2, "", message)
+
+
 def test_default_directories_lie_below_the_root(cdi: Cdi, tmp_path: Path) -> None:
     (tmp_path / "run").mkdir()
     (tmp_path / "var").mkdir()
