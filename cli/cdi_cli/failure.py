@@ -12,7 +12,7 @@ import typer
 
 from cdi.errors import CdiError, SpecInvalid
 from cdi_cli.streams import say
-from cdi_cli.text import printable
+from cdi_cli.text import lowered, printable
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -60,7 +60,7 @@ def _explain_usage(error: Exception) -> int:
         say(text)
         return _USAGE
     command = context.command_path if context else "cdi"
-    _say(text[:1].lower() + text[1:].rstrip("."), f"'{command} --help' shows how it is used")
+    _say(lowered(text).rstrip("."), f"'{command} --help' shows how it is used")
     return _USAGE
 
 

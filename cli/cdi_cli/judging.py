@@ -13,6 +13,7 @@ from cdi.errors import FileError, UsageError
 from cdi.problem import Problem
 from cdi.report import Report, check, locate
 from cdi_cli.sources import STDIN, read_document
+from cdi_cli.text import lowered
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -106,6 +107,6 @@ def _schema(path: str) -> dict[str, Any]:
     content = read_document(path)
     try:
         return msgspec.json.decode(content, type=dict[str, Any])
-    except (msgspec.MsgspecError, UnicodeDecodeError) as error:
-        message = f"{path!r} is not a JSON Schema: {str(error)[:1].lower()}{str(error)[1:]}"
+    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
+        message = f"{path!r} is not a JSON Schema: {lowered(str(error))}"
         raise UsageError(message) from error

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-__all__ = ["counted", "paint", "printable"]
+__all__ = ["counted", "lowered", "paint", "printable"]
 
 _CODES = {"red": "31", "yellow": "33", "green": "32", "cyan": "36", "bold": "1", "dim": "2"}
 # Control characters in names of files and devices could rewrite a terminal or fake a line.
@@ -17,6 +17,11 @@ def printable(text: str) -> str:
 def paint(text: str, style: str, *, color: bool) -> str:
     """Return text in a style, such as `red`, where colours are wanted."""
     return f"\x1b[{_CODES[style]}m{text}\x1b[0m" if color else text
+
+
+def lowered(text: str) -> str:
+    """Return somebody else's message as the end of ours: its first word, unless that is a name, in lower case."""
+    return text[:1].lower() + text[1:] if text[1:2].islower() else text
 
 
 def counted(number: int, noun: str) -> str:

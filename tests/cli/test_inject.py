@@ -58,6 +58,8 @@ def test_documents_that_are_no_oci_spec(cdi: Cdi, specs: Path) -> None:
         (b"[]", "'-' is not an OCI runtime spec: it is a list"),
         (b"", "'-' is not an OCI runtime spec: it is empty"),
         (b"{", "'-' is neither JSON nor YAML: "),
+        (b"[" * 100_000, "'-' is nested too deeply"),
+        (b"a: &a [*a]", "'-' has YAML aliases"),
         ((specs / "gpu.yaml").read_bytes(), "'-' is a CDI spec, not an OCI runtime spec"),
     ):
         result = cdi("-d", specs, "inject", "-", "vendor.com/gpu=0", stdin=content)
@@ -74,6 +76,18 @@ def test_resolve_takes_devices_and_annotations(cdi: Cdi, specs: Path) -> None:
     result = cdi("-d", specs, "-q", "resolve", "-", stdin=asking).json
     assert result["process"]["env"] == ["PATH=/bin", "GPU=1", "A=B"]
     assert result["linux"]["devices"] == [node]
+
+
+def test_parts_of_another_kind_are_exit_1(cdi: Cdi, specs: Path) -> None:
+    for document in ({"annotations": [3]}, {"annotations": 3}, {"linux": 3}, {"linux": {"devices": {"a": 1}}}):
+        result = cdi("-d", specs, "resolve", "-", stdin=oci(**document))
+        assert (result.code, result.out) == (1, "")
+        assert result.err.endswith("\nhint: is this an OCI runtime spec (config.json)?\n")
+
+
+def test_yaml_that_json_lacks_becomes_text(cdi: Cdi, specs: Path) -> None:
+    result = cdi("-d", specs, "resolve", "-", stdin=b"a: 2001-01-01\n5: x\n")
+    assert result.json == {"a": "2001-01-01", "5": "x"}
 
 
 def test_resolve_of_unknown_devices_is_exit_1(cdi: Cdi, specs: Path) -> None:
