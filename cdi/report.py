@@ -152,22 +152,31 @@ def _around(raw: bytes, document: Document, *, is_json: bool) -> Iterable[Proble
             column=1,
             hint="write one file for each spec",
         )
-    if is_json:
-        import json  # noqa: PLC0415 - for files with other problems only
-
+    if (
+        is_json and document.root is not None and not raw.startswith((b"\xff\xfe", b"\xfe\xff"))
+    ):  # UTF-16, which only JSON of old may be in
         try:
-            json.loads(raw)
-        except json.JSONDecodeError as error:
-            yield Problem(
-                severity="warning",
-                rule="not-json",
-                message=f"not JSON, though the file name says so: {error.msg[:1].lower()}{error.msg[1:]}",
-                line=error.lineno,
-                column=error.colno,
-                hint="runtimes read it as YAML; other tools will not: write strict JSON, or name the file .yaml",
-            )
-        except (UnicodeDecodeError, RecursionError):
-            pass  # libyaml reads UTF-16 too
+            msgspec.json.decode(raw.removeprefix(b"\xef\xbb\xbf"))
+        except msgspec.DecodeError as error:
+            yield _not_json(raw, str(error))
+
+
+def _not_json(raw: bytes, message: str) -> Problem:
+    """Return the warning for text that a JSON parser refuses: `JSON is malformed: invalid number (byte 7)`."""
+    match = _JSON_ERROR.fullmatch(message)
+    reason, offset = (match[1], int(match[2])) if match else ("it ends too early", len(raw))
+    before = raw[:offset]
+    return Problem(
+        severity="warning",
+        rule="not-json",
+        message=f"not JSON, though the file name says so: {reason}",
+        line=before.count(b"\n") + 1,
+        column=len(before[before.rfind(b"\n") + 1 :].decode("utf-8", "replace")) + 1,
+        hint="runtimes read it as YAML; other tools will not: write strict JSON, or name the file .yaml",
+    )
+
+
+_JSON_ERROR = re.compile(r"JSON is malformed: (.*) \(byte (\d+)\)")
 
 
 def _located(root: Node | None, problems: Iterable[Problem]) -> tuple[Problem, ...]:

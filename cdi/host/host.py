@@ -4,6 +4,7 @@ from __future__ import annotations
 
 __all__ = ["Host"]
 
+import errno
 import os
 from fnmatch import fnmatchcase
 from pathlib import Path
@@ -170,5 +171,5 @@ class Host:
             return question()
         except OSError as error:
             raise HostError(path, action, error) from error
-        except ValueError as error:  # a null character
-            raise HostError(path, action, OSError(22, str(error))) from error
+        except ValueError as error:  # a null character, which Python words differently from version to version
+            raise HostError(path, action, OSError(errno.EINVAL, "embedded null byte")) from error
