@@ -78,3 +78,21 @@ def test_uninstall_leaves_files_elsewhere_alone(cdi: Cdi, specs: Path, tmp_path:
     assert result.code == 2
     assert "is not in a spec directory" in result.err
     assert (specs / "gpu.yaml").exists()
+
+
+def test_a_device_that_another_file_defines_is_not_installed_twice(cdi: Cdi, specs: Path, tmp_path: Path) -> None:
+    other = tmp_path / "other.yaml"
+    other.write_bytes((specs / "gpu.yaml").read_bytes())
+    result = cdi("-d", specs, "install", other)
+    assert (result.code, result.out) == (5, "")
+    assert "'gpu.yaml' and 'other.yaml' would both define vendor.com/gpu=" in result.err
+    assert not (specs / "other.yaml").exists()
+    assert cdi("-d", specs, "install", specs / "gpu.yaml").code == 0
+    assert cdi("-d", specs, "install", "--force", other).code == 0
+
+
+def test_two_files_of_one_name_are_refused(cdi: Cdi, specs: Path, tmp_path: Path) -> None:
+    (tmp_path / "gpu.yaml").write_bytes((specs / "gpu.yaml").read_bytes())
+    result = cdi("-d", tmp_path / "to", "install", specs / "gpu.yaml", tmp_path / "gpu.yaml")
+    assert (result.code, result.out) == (2, "")
+    assert not (tmp_path / "to").exists()

@@ -14,10 +14,11 @@ from cdi.encode import to_data
 from cdi.errors import UsageError
 from cdi.generation import generate as generate_from
 from cdi.generation import nothing_found
+from cdi.names import spec_name
 from cdi_cli.answer import Answer
 from cdi_cli.differing import Change, changes
 from cdi_cli.documents import Stream, delivered
-from cdi_cli.hosts import host_of, loaded
+from cdi_cli.hosts import host_of, loaded, refuse_conflicts
 
 if TYPE_CHECKING:
     from cdi.discovery import Discovery
@@ -119,6 +120,10 @@ def generate(
     if not generated.specs:
         raise nothing_found(discovery, generated)
     directory = settings.dirs[-1] if install else output_dir
+    if install and not force:
+        suffix = "json" if settings.output == "json" else "yaml"
+        named = {f"{spec_name(spec.vendor, spec.class_)}.{suffix}": spec for spec in generated.specs}
+        refuse_conflicts(settings.dirs[-1], named)
     specs, said = delivered(generated.specs, settings, output_file=output_file, output_dir=directory, force=force)
     return Stream(specs=specs, notes=(*notes, *said))
 

@@ -12,10 +12,11 @@ import typer
 
 from cdi.errors import NothingFound, SpecInvalid, UsageError
 from cdi.model import Spec
+from cdi.names import spec_name
 from cdi.report import Report, check
 from cdi.store import lock, remove
 from cdi_cli.answer import Answer
-from cdi_cli.hosts import loaded
+from cdi_cli.hosts import loaded, refuse_conflicts
 from cdi_cli.settings import Settings
 from cdi_cli.sources import STDIN, read_document
 
@@ -65,8 +66,14 @@ def install(
     reports = [check(read_document(path), source=path) for path in files]
     specs = [_valid(reports, number) for number in range(len(files))]
     directory = ctx.obj.dirs[-1]
+    named = {_name(path, spec): spec for path, spec in zip(files, specs, strict=True)}
+    if len(named) < len(files):
+        message = "two of the files have the same name, and would be installed over each other"
+        raise UsageError(message, hint="rename one of them")
     with lock(directory) as locked:
-        installed = [locked.write(spec, name=_name(path), force=force) for path, spec in zip(files, specs, strict=True)]
+        if not force:
+            refuse_conflicts(directory, named)
+        installed = [locked.write(spec, name=name, force=force) for name, spec in named.items()]
     notes = [problem.render(report.source) for report in reports for problem in report.problems]
     return Installed(installed=tuple(str(path) for path in installed), notes=tuple(notes))
 
@@ -99,10 +106,10 @@ def _valid(reports: list[Report], number: int) -> Spec:
     raise SpecInvalid(reports[number].problems, source=reports[number].source)
 
 
-def _name(path: str) -> str | None:
-    """Return the name to install a file under: its own, with a suffix that runtimes read; None for the kind's."""
+def _name(path: str, spec: Spec) -> str:
+    """Return the name to install a file under: its own, with a suffix that runtimes read, or for stdin the kind's."""
     if path == STDIN:
-        return None
+        return f"{spec_name(spec.vendor, spec.class_)}.yaml"
     file = Path(path)
     if file.suffix in _SUFFIXES:
         return file.name
