@@ -37,14 +37,16 @@ def canonical(text: bytes) -> Spec | None:
     try:
         if text[:1] == b"{":
             spec = _decode_json(text)
-            # YAML and JSON agree on ASCII text without escapes that ends with the brace. A key that is
-            # repeated, null or spaced oddly makes the counts differ.
+            # YAML and JSON agree on ASCII text without escapes that ends with the brace and has each colon right
+            # behind its key. What is lost in decoding, a repeated or a null key, leaves fewer quotes.
+            written = _encode_json(spec)
             ordinary = (
                 text.isascii()
                 and b"\\" not in text
                 and b"\x7f" not in text
                 and text.rstrip(b" \r\n")[-1:] == b"}"
-                and text.count(b'":') == _encode_json(spec).count(b'":')
+                and text.count(b'"') == written.count(b'"')
+                and text.count(b'":') == written.count(b'":')
             )
             return spec if ordinary else None
         from cdi.syntax import plain_data  # noqa: PLC0415 - clean JSON needs no YAML parser

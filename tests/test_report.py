@@ -248,3 +248,16 @@ def test_a_dump_is_read_back_without_a_warning() -> None:
         report = cdi.check(text, source=source)
         assert (report.spec, report.problems) == (spec, ())
     assert json.loads(cdi.dump(spec, format="json"))["devices"][0]["name"] == "on"
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        GOOD_JSON.replace('"kind":', '"kind" : "other.com/gpu", "kind":'),
+        GOOD_JSON.replace('"kind":', '"kind"\n:').replace('{"env"', '{"intelRdt": null, "env"'),
+        GOOD_JSON.replace('"kind":', '"kind" :').replace("A=b", ":=b").replace('{"env"', '{"env": [":=c"], "env"'),
+    ],
+)
+def test_json_that_yaml_refuses_does_not_slip_through(text: str) -> None:
+    assert json.loads(text)
+    assert not cdi.check(text, source="x.json").valid
