@@ -91,6 +91,28 @@ def write_corpus(folder: Path) -> None:
         (folder / f"yaml/{number}.yaml").write_text(yaml.dump(document, Dumper=yaml.CSafeDumper, sort_keys=False))
 
 
+def write_host(root: Path, functions: int) -> str:
+    """Make a `/sys` with this many network interfaces, each a virtual function; return its path."""
+    (root / "sys/class/net").mkdir(parents=True)
+    (root / "sys/bus/pci/drivers/iavf").mkdir(parents=True)
+    for number in range(functions):
+        bdf = f"0000:3b:{number // 8:02x}.{number % 8}"
+        device = root / "sys/devices/pci0000:3a" / bdf
+        net = device / f"net/eth{number}"
+        net.mkdir(parents=True)
+        facts = {"class": "0x020000", "vendor": "0x8086", "device": "0x1889", "numa_node": "0"}
+        for name, value in facts.items():
+            (device / name).write_text(f"{value}\n")
+        (device / "driver").symlink_to("../../../bus/pci/drivers/iavf")
+        index = str(number + 2)
+        facts = {"type": "1", "flags": "0x1003", "mtu": "1500", "operstate": "up", "ifindex": index, "iflink": index}
+        for name, value in facts.items():
+            (net / name).write_text(f"{value}\n")
+        (net / "device").symlink_to(f"../../../{bdf}")
+        (root / f"sys/class/net/eth{number}").symlink_to(f"../../devices/pci0000:3a/{bdf}/net/eth{number}")
+    return str(root)
+
+
 def budgets(folder: Path) -> list[Budget]:
     def python(code: str, *arguments: str) -> list[str]:
         return [sys.executable, "-c", code, *arguments]
@@ -126,6 +148,16 @@ def budgets(folder: Path) -> list[Budget]:
             allowed=1.3,
             turns=15,
         ),
+        *(
+            Budget(
+                work=f"generate for {functions} virtual functions / import typer",
+                ours=[CDI, "--root", write_host(folder / f"host{functions}", functions), "generate", "netdev"],
+                yardstick=python("import typer"),
+                allowed=None,
+                turns=5,
+            )
+            for functions in (128, 512)
+        ),
         Budget(
             work="import cdi / pass",
             ours=python("import cdi"),
@@ -158,7 +190,7 @@ def main() -> int:
     parser.add_argument("--strict", action="store_true", help="exit 1 when a budget is exceeded")
     strict: bool = parser.parse_args().strict
 
-    row = "{:<48} {:>8} {:>9} {:>7} {:>7} {:>7}  {}"
+    row = "{:<52} {:>8} {:>9} {:>7} {:>7} {:>7}  {}"
     print(row.format("work", "ours", "yardstick", "ratio", "budget", "memory", ""))
     verdicts: list[str] = []
     with TemporaryDirectory() as name:
