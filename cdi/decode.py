@@ -10,6 +10,7 @@ from __future__ import annotations
 __all__ = ["MAX_PROBLEMS", "Decoded", "canonical", "decode"]
 
 import math
+from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
 import msgspec
@@ -91,7 +92,7 @@ class _Aliasing(Exception):
     """Aliases that multiply the document."""
 
 
-_NULL = Scalar(value=None, text="", plain=True, line=1, column=1)
+_NULL = Scalar(value=None, text="", line=1, column=1)
 
 
 _TYPE_NAMES = {str: "a string", int: "a whole number", bool: "true or false", list: "a list", dict: "a mapping"}
@@ -145,23 +146,25 @@ class _Decoder:
         texts: dict[str, Node] = {}
         for key_node, value in self.merged(node, where):
             key = _target(key_node)
-            if not isinstance(key, Scalar) or key.value is None:
+            if not isinstance(key, Scalar) or key.value is None or _too_large(key.value):
                 self.error("key-type", "a key must be a string", where, key_node)
                 continue
             name = _key_text(key.value)
             identity = (type(key.value), key.value)
-            if identity in seen or name in texts:
-                first = texts.get(name, key)
-                message = f"key {name!r} stands here for the second time, first on line {first.line}"
+            if identity in seen and key.value == key.value:  # .nan is not
+                message = f"key {name!r} stands here for the second time, first on line {texts[name].line}"
                 self.error("duplicate-key", message, _join(where, name), key_node)
                 continue
+            if name in texts:
+                message = f"key {name!r} is another one in YAML on line {texts[name].line}, runtimes take either"
+                self.warn("ambiguous-key", message, _join(where, name), key_node, hint="keep one of them")
             seen.add(identity)
-            texts[name] = key_node
+            texts.setdefault(name, key_node)
             yield name, key_node, value
 
     def merged(self, node: Mapping, where: str) -> Iterator[tuple[Node, Node]]:
         for key, value in node.entries:
-            if isinstance(key, Scalar) and key.plain and key.text == "<<":
+            if isinstance(key, Scalar) and key.merge:
                 yield from self.merge(value, where)
             else:
                 yield key, value
@@ -326,6 +329,11 @@ def _target(node: Node) -> Node:
     return node
 
 
+def _too_large(key: Any) -> bool:
+    """Return whether a key is a number that the reference has no string for: from 2^63 on."""
+    return isinstance(key, int) and key >= 2**63
+
+
 def _is_null(node: Node) -> bool:
     target = _target(node)
     return isinstance(target, Scalar) and target.value is None
@@ -353,9 +361,10 @@ def _whole(value: Any, *, unsigned: bool) -> int | None:
         return None
     if isinstance(value, int):
         return value
-    whole = value.is_integer() and abs(value) < 1e21  # noqa: PLR2004 - from there on it is written 1e+21
     negative_zero = unsigned and not value and math.copysign(1, value) < 0
-    return int(value) if whole and not negative_zero else None
+    if not value.is_integer() or abs(value) >= 1e21 or negative_zero:  # noqa: PLR2004 - from there on it is 1e+21
+        return None
+    return int(Decimal(repr(value)))  # what is written is the shortest decimal, not the number itself
 
 
 def _short(scalar: Scalar) -> str:

@@ -5,6 +5,7 @@ from __future__ import annotations
 __all__ = [
     "MAX_BYTES",
     "MAX_DEPTH",
+    "MAX_VALUES",
     "Alias",
     "Document",
     "DocumentError",
@@ -19,6 +20,7 @@ from typing import Any, Union
 import msgspec
 
 MAX_BYTES = 4 * 1024 * 1024  # a spec of 500 devices has half a megabyte
+MAX_VALUES = 400_000  # keys and values of a document; a spec of 500 devices has some 10 000
 MAX_DEPTH = 100  # no valid spec nests deeper than 8
 
 
@@ -27,9 +29,9 @@ class Scalar(msgspec.Struct, gc=False, eq=False):
 
     value: Any
     text: str
-    plain: bool
     line: int
     column: int
+    merge: bool = False  # a plain `<<`, which as a key stands for the entries of its value
 
 
 class Sequence(msgspec.Struct, eq=False):

@@ -122,8 +122,8 @@ def _add_node(oci: dict[str, Any], node: DeviceNode) -> None:
         "uid": uid if node.uid is None else node.uid,
         "gid": gid if node.gid is None else node.gid,
     }
-    if node.type == "p":
-        del device["major"], device["minor"]
+    if node.type == "p":  # a FIFO has no numbers, but those that a spec gives are passed on
+        device["major"], device["minor"] = node.major or None, node.minor or None
     same = [place for place, other in enumerate(devices) if other.get("path") == node.path]
     if len(same) > 1:  # a spec that names the path twice keeps the place of the second
         devices[same[1]] = _present(device)

@@ -36,7 +36,13 @@ _HINTS = frozenset("+-.0123456789yYnNtTfFoO~")  # a scalar that starts otherwise
 
 _INTEGER = re.compile(r"[-+]?(?:0[xX][0-9a-fA-F]+|0[bB][01]+|0[oO]?[0-7]+|0|[1-9][0-9]*)")
 _FLOAT = re.compile(r"[-+]?(?:\.[0-9]+|[0-9]+(?:\.[0-9]*)?)(?:[eE][-+]?[0-9]+)?")
-_DATE = re.compile(r"\d{4}-\d{1,2}-\d{1,2}(?:(?:[Tt]| +)\d{1,2}:\d{1,2}:\d{1,2}(?:\.\d+)?(?:Z|[-+]\d\d:\d\d)?)?")
+_TIME = re.compile(
+    r"(\d{4})-(\d{1,2})-(\d{1,2})"
+    r"(?:(?:[Tt](?=.*(?:Z|[-+]\d\d:\d\d)$)| (?!.*[-+Z]))(\d{1,2}):(\d{1,2}):(\d{1,2})(?:[.,]\d+)?(?:Z|[-+]\d\d:\d\d)?)?"
+)
+
+
+_NOT_UTF8 = re.compile("[\udc80-\udcff]")
 
 
 class ScalarError(ValueError):
@@ -52,15 +58,16 @@ def resolve(text: str, tag: str | None = None) -> Resolved:  # noqa: PLR0911 - a
     kind = tag[len(_TAG) :]
     if kind == "binary":
         try:
-            return base64.b64decode(text.replace("\n", "").replace("\r", ""), validate=True).decode("utf-8", "replace")
+            content = base64.b64decode(text.replace("\n", "").replace("\r", ""), validate=True)
         except (binascii.Error, ValueError):
             message = "!!binary value is not base64"
             raise ScalarError(message) from None
+        return _NOT_UTF8.sub("\ufffd", content.decode("utf-8", "surrogateescape"))  # one for each byte
     if kind == "str":
         return text
     value = _untagged(text)
     if kind == "timestamp":
-        if _DATE.fullmatch(text):
+        if _is_time(text):
             return text
     elif kind not in _KINDS or type(value) is _KINDS[kind]:
         return value if kind in _KINDS else text
@@ -68,6 +75,20 @@ def resolve(text: str, tag: str | None = None) -> Resolved:  # noqa: PLR0911 - a
         return float(value)
     message = f"cannot read {text!r} as !!{kind}"
     raise ScalarError(message)
+
+
+def _is_time(text: str) -> bool:
+    """Return whether a text is a date, or a date and a time, that exists."""
+    match = _TIME.fullmatch(text)
+    if match is None:
+        return False
+    from datetime import datetime  # noqa: PLC0415 - for an explicit !!timestamp only
+
+    try:
+        datetime(*(int(part or 0) for part in match.groups()))  # type: ignore[arg-type] # noqa: DTZ001 - only its range
+    except ValueError:
+        return False
+    return True
 
 
 def _untagged(text: str) -> Resolved:

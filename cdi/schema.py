@@ -167,7 +167,7 @@ def _entries(entries: Iterable[tuple[Node, Node]], depth: int = 0) -> Iterator[t
         target = _target(key)
         if not isinstance(target, Scalar):
             continue  # no spec has such a key: `check` says so
-        if target.plain and target.text == "<<" and depth < MAX_DEPTH:
+        if target.merge and depth < MAX_DEPTH:
             yield from _merged(_target(value), depth + 1)
         else:
             own.append((_key(target.value), key, value))

@@ -27,6 +27,7 @@ from yaml.events import (
 from cdi.document import (
     MAX_BYTES,
     MAX_DEPTH,
+    MAX_VALUES,
     Alias,
     Document,
     DocumentError,
@@ -44,7 +45,7 @@ except ImportError as error:  # a PyYAML that was built without libyaml
     raise ImportError(message) from error
 
 # What needs a closer look than `plain_data` gives: escapes, anchors, tags, merges, directives.
-_UNUSUAL = (b"\\", b"?", b"&", b"*", b"!", b"%", b"<<")
+_UNUSUAL = (b"\\", b"?", b"&", b"*", b"!", b"%", b"<<", b"\n\xef\xbb\xbf")
 
 
 def plain_data(text: bytes) -> Any:
@@ -134,6 +135,8 @@ def _compose(patches: _Patches) -> Document | None:
     """Return the document, or None when the text was mended and is to be read again."""
     try:
         return _Composer(patches).document()
+    except _ReadAgain:
+        return None
     except yaml.reader.ReaderError as error:
         raise _reader_error(patches.raw, error) from None
     except yaml.MarkedYAMLError as error:
@@ -142,16 +145,22 @@ def _compose(patches: _Patches) -> Document | None:
         raise _syntax_error(error) from None
 
 
+class _ReadAgain(Exception):
+    """The text was mended."""
+
+
 class _Patches:
     """The text, with what only libyaml refuses replaced by stand-ins of the same length."""
 
     LIMIT = 50
-    COLON, QUOTE = "\ue03a", "\ue05c\ue027"  # private use characters
+    COLON, QUOTE, BOM = "\ue03a", "\ue05c\ue027", "\uefef"  # private use characters
 
     def __init__(self, raw: bytes) -> None:
         self.raw: bytes | str = raw
         self.text: str | None = None
         self.count = 0
+        if b"\n\xef\xbb\xbf" in raw:  # libyaml skips a byte order mark that starts a line, goyaml does not
+            self.replace(self.source().replace("\n\ufeff", f"\n{self.BOM}"))
 
     def mend(self, error: yaml.MarkedYAMLError) -> bool:
         """Replace what `error` complains about, if goyaml takes it; return whether to read again."""
@@ -166,9 +175,17 @@ class _Patches:
             stand_in = self.QUOTE
         else:
             return False
-        self.count += 1
-        self.raw = self.text = text[:at] + stand_in + text[at + len(stand_in) :]
+        self.stand_in(at, stand_in)
         return True
+
+    def stand_in(self, at: int, text: str) -> None:
+        """Put a text of the same length in place of what is at an index."""
+        source = self.source()
+        self.replace(source[:at] + text + source[at + len(text) :])
+
+    def replace(self, text: str) -> None:
+        self.count += 1
+        self.raw = self.text = text
 
     def source(self) -> str:
         """The text as libyaml counts it: one index a character."""
@@ -182,7 +199,7 @@ class _Patches:
         """Undo the stand-ins in a scalar."""
         if not self.count:
             return value
-        return value.replace(self.COLON, ":").replace(self.QUOTE, "'")
+        return value.replace(self.COLON, ":").replace(self.QUOTE, "'").replace(self.BOM, "\ufeff")
 
 
 class _Composer:
@@ -209,15 +226,30 @@ class _Composer:
     def rest(self) -> int | None:
         """Return the line on which something stands behind the first document; nobody reads that."""
         try:
-            event = self.parser.get_event()
+            event: Any = self.parser.get_event()
         except yaml.MarkedYAMLError as error:
-            return error.problem_mark.line + 1 if error.problem_mark else 1
+            mark: Any = error.problem_mark
         except yaml.YAMLError:
             return 1
-        return None if isinstance(event, StreamEndEvent) else event.start_mark.line + 1
+        else:
+            if isinstance(event, StreamEndEvent):
+                return None
+            mark = event.start_mark
+        self.refuse_slash_ahead(mark)
+        line: int = mark.line
+        return line + 1
+
+    def refuse_slash_ahead(self, mark: Any) -> None:
+        """Refuse an escaped slash in brackets or quotes behind the document: goyaml looks ahead there, for a key."""
+        line = self.patches.source()[mark.index : mark.index + _LOOK_AHEAD].partition("\n")[0]
+        escapes = (escape for quoted in _QUOTED.finditer(line) for escape in _ESCAPE.finditer(quoted[0]))
+        if line[:1] in ("{", "[", '"') and any(escape[1] == "/" for escape in escapes):
+            message = "runtimes do not know the escape '\\/', not even behind the document"
+            raise DocumentError(message, rule="syntax", line=mark.line + 1, column=mark.column + 1)
 
     def node(self, event: Any) -> Node:
         root = self.open(event)
+        count = 0
         stack: list[Sequence | Mapping] = [root] if isinstance(root, (Sequence, Mapping)) else []
         keys: list[Node | None] = [None]
         while stack:
@@ -227,6 +259,9 @@ class _Composer:
                 keys.pop()
                 self.flow -= self.flow > 0
                 continue
+            count += 1
+            if count > MAX_VALUES:
+                raise _error(event, f"more than {MAX_VALUES} keys and values", rule="too-large")
             if len(stack) >= MAX_DEPTH:
                 raise _error(event, f"nested more than {MAX_DEPTH} levels deep", rule="too-deep")
             node = self.open(event)
@@ -265,28 +300,42 @@ class _Composer:
     def scalar(self, event: Any, line: int, column: int) -> Scalar:
         text = self.patches.restore(event.value)
         plain = bool(event.implicit[0])
-        if plain and self.flow and "?" in text:
+        if not event.style and self.flow and "?" in text:
             raise _error(event, "an unquoted '?' inside brackets", hint="put the value in quotes")
+        if self.flow and not text and not event.style:
+            self.keep_comma_in_tag(event)
         if event.style == '"' and "/" in text:
             self.refuse_slash_escape(event)
         if event.tag is None and not plain:
-            return Scalar(value=text, text=text, plain=False, line=line, column=column)
+            return Scalar(text, text, line, column)
+        merge = text == "<<" and (plain or event.tag == "tag:yaml.org,2002:merge")
         try:
-            return Scalar(resolve(text, event.tag), text, plain, line, column)
+            return Scalar(resolve(text, event.tag), text, line, column, merge)
         except ScalarError as error:
             raise _error(event, str(error), rule="wrong-tag") from None
+
+    def keep_comma_in_tag(self, event: Any) -> None:
+        """Read again when a comma follows a tag (`!!str,`): libyaml ends the tag there, for goyaml it is part of it."""
+        source, start, end = self.patches.source(), event.start_mark.index, event.end_mark.index
+        if "!" in source[start:end] and source[end : end + 1] == "," and self.patches.count < self.patches.LIMIT:
+            self.patches.stand_in(end, ";")  # as good a tag: nobody knows it
+            raise _ReadAgain
 
     def refuse_slash_escape(self, event: Any) -> None:
         source, start = self.patches.source(), event.start_mark
         raw = source[start.index : event.end_mark.index]
-        escapes = re.finditer(r"\\(.)", raw, re.DOTALL)
-        at = next((escape.start() for escape in escapes if escape[1] == "/"), None)
+        at = next((escape.start() for escape in _ESCAPE.finditer(raw) if escape[1] == "/"), None)
         if at is not None:
             line = start.line + raw.count("\n", 0, at) + 1
             column = at - raw.rfind("\n", 0, at) + (start.column if line == start.line + 1 else 0)
             hint = "write the slash without a backslash: '/'"
             message = "runtimes do not know the escape '\\/'"
             raise DocumentError(message, rule="syntax", line=line, column=column, hint=hint)
+
+
+_ESCAPE = re.compile(r"\\(.)", re.DOTALL)
+_QUOTED = re.compile(r'"(?:[^"\\]|\\.)*"')
+_LOOK_AHEAD = 1024  # characters in which a key must end
 
 
 def _error(event: Any, message: str, *, rule: str = "syntax", hint: str | None = None) -> DocumentError:

@@ -198,3 +198,8 @@ def test_load_takes_a_tree_a_directory_with_one_and_any_directory(tmp_path: Path
     assert Host.load(tmp_path / "etc").read_text("/name") == "directory\n"
     with pytest.raises(FileError, match="no such directory or text tree"):
         Host.load(tmp_path / "none")
+
+
+def test_a_deep_path_in_a_tree_is_no_problem() -> None:
+    path = "/a" * 20_000
+    assert Host.from_tree(f"{path} = 1").read_text(path) == "1\n"

@@ -86,6 +86,12 @@ def test_a_fifo_has_neither_numbers_nor_a_cgroup_rule() -> None:
     assert node_after(DeviceNode(path="/dev/none", type="p")) == {"devices": [{"path": "/dev/none", "type": "p"}]}
 
 
+def test_a_fifo_keeps_the_numbers_that_the_spec_gives() -> None:
+    edits = ContainerEdits(device_nodes=(DeviceNode(path="/p", type="p", major=5, minor=6),))
+    got = inject({}, edits, node_at=lambda _: None)
+    assert got["linux"]["devices"] == [{"path": "/p", "type": "p", "major": 5, "minor": 6}]
+
+
 def test_an_unbuffered_character_node_has_no_cgroup_rule() -> None:
     assert node_after(DeviceNode(path="/dev/none", type="u", major=5)) == {
         "devices": [{"path": "/dev/none", "type": "u", "major": 5, "minor": 0}],

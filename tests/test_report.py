@@ -261,3 +261,52 @@ def test_a_dump_is_read_back_without_a_warning() -> None:
 def test_json_that_yaml_refuses_does_not_slip_through(text: str) -> None:
     assert json.loads(text)
     assert not cdi.check(text, source="x.json").valid
+
+
+ODD = [  # each verdict is that of the reference library
+    ("annotations: {'1': a, 1: a}", True),
+    ("annotations: {.nan: a, .nan: a}", True),
+    ("annotations: {1: a, 1: b}", False),
+    ("annotations: {9223372036854775808: b}", False),
+    ("annotations: {!!merge <<: {a: b}}", True),
+    ("annotations: {!!merge <<: null}", False),
+    ("annotations: {a: !!timestamp 2001-2-3 1:2:3}", True),
+    ("annotations: {a: !!timestamp 2001-2-3T1:2:3Z}", True),
+    ("annotations: {a: !!timestamp 2001-2-3T1:2:3}", False),
+    ("annotations: {a: !!timestamp 2001-02-30}", False),
+    ("annotations: {a: !!str, b: c}", False),
+    ("annotations: {a: !!str b?}", False),
+    ("\ufeff", False),
+    ("containerEdits:\n  intelRdt:\n\ufeff     memBwSchema: x", False),
+    ("containerEdits: {deviceNodes: [{path: /x, major: -9223372036854775809}]}", False),
+    ("containerEdits: {deviceNodes: [{path: /x, major: 1e3}]}", True),
+    ("containerEdits: {deviceNodes: [{path: /x, major: ! 1}]}", False),
+]
+
+
+@pytest.mark.parametrize(("more", "valid"), ODD)
+def test_odd_yaml_gets_the_verdict_of_the_reference(more: str, valid: bool) -> None:  # noqa: FBT001 - a table
+    assert cdi.check(GOOD.replace("0.3.0", "1.1.0") + more + "\n").valid is valid
+
+
+def test_a_comma_behind_a_tag_belongs_to_the_tag() -> None:
+    report = cdi.check(GOOD.replace("[A=b]", "[!!str, A=b]"))
+    assert report.spec is not None
+    assert report.spec.devices[0].container_edits.env == ("A=b",)
+
+
+def test_a_float_is_the_number_that_is_written() -> None:
+    text = GOOD + "containerEdits: {deviceNodes: [{path: /x, major: 1234567890123456789.0}]}\n"
+    report = cdi.check(text)
+    assert report.spec is not None
+    assert report.spec.container_edits.device_nodes[0].major == 1234567890123456800
+
+
+def test_an_escaped_slash_right_behind_the_document_is_refused() -> None:
+    assert not cdi.check(GOOD_JSON + '\n{"a": "\\/"}\n').valid
+    assert cdi.check(GOOD_JSON + '\n---\n{"a": "\\/"}\n').valid
+
+
+def test_too_many_values_are_refused() -> None:
+    problem = cdi.check("a: [" + "x, " * 500_000 + "]").problems[0]
+    assert (problem.rule, problem.line) == ("too-large", 1)

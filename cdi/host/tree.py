@@ -110,8 +110,13 @@ class Tree:
             return
         parent, _, name = path.rpartition("/")
         parent = parent or "/"
-        if parent not in self._entries:
-            self._add(parent, DIRECTORY)
+        missing = []
+        above = parent
+        while above not in self._entries:
+            missing.append(above)
+            above = above.rpartition("/")[0] or "/"
+        for directory in reversed(missing):
+            self._add(directory, DIRECTORY)
         if parent not in self._names:
             raise _failure(errno.ENOTDIR, path)
         if path not in self._entries:
