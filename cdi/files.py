@@ -2,7 +2,17 @@
 
 from __future__ import annotations
 
-__all__ = ["kind_of_file", "locked_directory", "os_errors", "put", "read", "read_in", "remove_stale", "sync_directory"]
+__all__ = [
+    "kind_of_file",
+    "locked_directory",
+    "os_errors",
+    "put",
+    "read",
+    "read_in",
+    "read_open",
+    "remove_stale",
+    "sync_directory",
+]
 
 import errno
 import fcntl
@@ -48,14 +58,14 @@ def read(path: str | os.PathLike[str]) -> bytes:
     with os_errors("read", path):
         # Look before opening: to open a FIFO waits, and to open a device may do something.
         _refuse_irregular(os.stat(path), path)  # noqa: PTH116 - any kind of path
-        return _read_open(os.open(path, _READ), path)
+        return read_open(os.open(path, _READ), path)
 
 
 def read_in(directory: int, name: str) -> bytes | None:
     """Return the content of a file of an open directory, None when it cannot be read or is not a regular file."""
     try:
         _refuse_irregular(os.stat(name, dir_fd=directory, follow_symlinks=False), name)
-        return _read_open(os.open(name, _READ | os.O_NOFOLLOW, dir_fd=directory), name)
+        return read_open(os.open(name, _READ | os.O_NOFOLLOW, dir_fd=directory), name)
     except (OSError, FileError):
         return None
 
@@ -131,7 +141,7 @@ def os_errors(action: str, path: str | os.PathLike[str], *, writing: bool = Fals
         raise FileError(message) from error
 
 
-def _read_open(descriptor: int, path: str | os.PathLike[str]) -> bytes:
+def read_open(descriptor: int, path: str | os.PathLike[str]) -> bytes:
     """Return the content of an open file, and close it."""
     try:
         status = os.fstat(descriptor)

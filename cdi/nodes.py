@@ -6,11 +6,10 @@ __all__ = ["node_at"]
 
 import os
 import stat
-from pathlib import Path
 
 from cdi.oci import NodeInfo
+from cdi.rooted import Directory
 
-_LINKS_MAX = 40  # as in the kernel
 _TYPES = {stat.S_IFBLK: "b", stat.S_IFCHR: "c", stat.S_IFIFO: "p"}
 
 
@@ -21,7 +20,7 @@ def node_at(path: str, *, root: str = "/") -> NodeInfo | None:
     leave the root.
     """
     try:
-        status = os.lstat(path if root == "/" else _inside(root, path))
+        status = os.lstat(path) if root == "/" else Directory(root).status(path, follow=False)
     except (OSError, ValueError):
         return None
     type_ = _TYPES.get(stat.S_IFMT(status.st_mode))
@@ -33,23 +32,3 @@ def node_at(path: str, *, root: str = "/") -> NodeInfo | None:
         minor=os.minor(status.st_rdev),
         mode=stat.S_IMODE(status.st_mode),
     )
-
-
-def _inside(root: str, path: str) -> Path:
-    """Return where a path below `root` is, with the links on the way resolved as after a chroot."""
-    found: list[str] = []
-    rest = [part for part in reversed(path.split("/")) if part]
-    links = 0
-    while rest:
-        part = rest.pop()
-        here = Path(root, *found, part)
-        if part == "..":
-            found = found[:-1]
-        elif rest and links < _LINKS_MAX and here.is_symlink():
-            links += 1
-            target = str(here.readlink())
-            found = [] if target.startswith("/") else found
-            rest += [step for step in reversed(target.split("/")) if step]
-        elif part != ".":
-            found.append(part)
-    return Path(root, *found)

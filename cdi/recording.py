@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING
 
 from cdi.discovery import discover
 from cdi.host import Host, HostError, Source, Stat
-from cdi.host.source import MAX_LINKS
 from cdi.host.tree import DIRECTORY, FILE, LINK, Entry, format_tree
+from cdi.rooted import MAX_LINKS
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

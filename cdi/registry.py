@@ -4,6 +4,7 @@ from __future__ import annotations
 
 __all__ = ["DEFAULT_DIRS", "Change", "Found", "LoadedSpec", "Registry"]
 
+import os
 import re
 import threading
 import weakref
@@ -26,7 +27,6 @@ from cdi.scan import LoadedSpec, Scan, scan
 from cdi.watch import Watcher
 
 if TYPE_CHECKING:
-    import os
     from collections.abc import Iterable, Mapping, Sequence
     from types import TracebackType
 
@@ -65,7 +65,7 @@ class Registry:
         self._refreshing = threading.Lock()
         self._subscriptions: weakref.WeakSet[_Subscription] = weakref.WeakSet()
         self._watcher = Watcher(self.dirs, self.refresh) if watch else None
-        self._scan = scan(self.dirs)
+        self._scan = scan(self.dirs, root=root)
         if self._watcher is not None:
             self._watcher.start()
 
@@ -80,9 +80,10 @@ class Registry:
         """Return the registry of directories, from low to high priority; missing ones count as empty.
 
         Files that cannot be read or used are skipped and listed in `problems`. `root` is where `inject` looks for
-        device nodes of the host; the directories are taken as they are.
+        device nodes of the host. The directories are taken as they are; in those below `root`, links are followed
+        as if it were `/`.
         """
-        return cls([Path(path) for path in dirs], str(root), watch=watch)
+        return cls([Path(path) for path in dirs], os.fspath(root), watch=watch)
 
     def __enter__(self) -> Registry:  # noqa: PYI034 - typing has no Self in 3.10
         return self
@@ -124,6 +125,11 @@ class Registry:
         """Why files, directories, or devices of a file are not used, by path; warnings do not count."""
         return self._scan.problems
 
+    @property
+    def conflicts(self) -> Mapping[str, tuple[Path, Path]]:
+        """The devices that runtimes do not use because two files define them, and those files."""
+        return self._scan.conflicts
+
     def get(self, name: str) -> Found | None:
         """Return a device by its qualified name."""
         entry = self._scan.table.get(name)
@@ -156,7 +162,7 @@ class Registry:
     def refresh(self) -> None:
         """Read the directories again; only files that have changed are parsed."""
         with self._refreshing:
-            before, self._scan = self._scan, scan(self.dirs, self._scan)
+            before, self._scan = self._scan, scan(self.dirs, self._scan, root=self._root)
             if self._subscriptions:
                 changes = tuple(_changes(before, self._scan))
                 for subscription in self._subscriptions:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 __all__ = ["LoadedSpec", "Scan", "scan"]
 
-import os
 import time
 from functools import cached_property
 from itertools import chain
@@ -16,17 +15,16 @@ from msgspec.structs import force_setattr
 
 from cdi.decode import canonical
 from cdi.errors import FileError
-from cdi.files import read
 from cdi.model import Device, Spec  # noqa: TC001 - part of a struct
 from cdi.names import natural_key
 from cdi.problem import Problem
+from cdi.reader import Reader
 from cdi.report import check
 from cdi.rules import is_valid
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-_SUFFIXES = (".json", ".yaml")  # with this case: runtimes ignore all else, .yml and .JSON too
 _SETTLED = 50_000_000  # ns after which a further change of a file has another time stamp, even on coarse clocks
 
 
@@ -105,29 +103,29 @@ class Scan:
         self._problems.setdefault(loaded.path, []).append(problem)
 
 
-def scan(dirs: Sequence[Path], before: Scan | None = None) -> Scan:
+def scan(dirs: Sequence[Path], before: Scan | None = None, *, root: str = "/") -> Scan:
     """Return what is in the directories, from low to high priority; files as they were `before` are not read again.
 
-    Never raises: what cannot be read or used is among the problems.
+    Links below `root` are followed as if it were `/`. Never raises: what cannot be read or used is among the problems.
     """
+    reader = Reader(root)
     known = before.files if before is not None else {}
     files: dict[tuple[int, str], _File] = {}
     unreadable: dict[Path, Problem] = {}
     options: _Options = {}
     for priority, directory in enumerate(dirs):
-        paths, problem = _spec_files(directory)
+        paths, problem = _spec_files(directory, reader)
         for path in paths:
-            files[priority, path] = _file(path, priority, known.get((priority, path)), options)
+            files[priority, path] = _file(path, priority, known.get((priority, path)), options, reader)
         if problem is not None:
             unreadable[directory] = problem
     return Scan(files, unreadable)
 
 
-def _spec_files(directory: Path) -> tuple[list[str], Problem | None]:
+def _spec_files(directory: Path, reader: Reader) -> tuple[list[str], Problem | None]:
     """Return the files of a directory that count as specs, and what keeps us from reading it."""
     try:
-        with os.scandir(directory) as entries:
-            found = [e.path for e in entries if e.name.endswith(_SUFFIXES) and not e.is_dir(follow_symlinks=False)]
+        return reader.spec_files(directory), None
     except FileNotFoundError:
         return [], None
     except (OSError, ValueError) as error:
@@ -135,15 +133,14 @@ def _spec_files(directory: Path) -> tuple[list[str], Problem | None]:
         message = f"cannot read the directory: {reason.lower()}"
         hint = "runtimes that cannot read it do not read the directories after it either"
         return [], Problem(severity="error", rule="unreadable", message=message, hint=hint)
-    return sorted(found), None
 
 
-def _file(path: str, priority: int, known: _File | None, options: _Options) -> _File:
-    signature = _signature(path)
+def _file(path: str, priority: int, known: _File | None, options: _Options, reader: Reader) -> _File:
+    signature = _signature(path, reader)
     if known is not None and signature is not None and signature == known.signature:
         return known
     try:
-        content = read(path)
+        content = reader.read(path)
     except FileError as error:
         message = error.message.removeprefix(f"cannot read {path!r}: ")
         problem = Problem(severity="error", rule="unreadable", message=f"cannot be read: {message}", hint=error.hint)
@@ -176,11 +173,11 @@ def _share(spec: Spec, options: _Options) -> None:
                 force_setattr(mount, "host_path", mount.container_path)
 
 
-def _signature(path: str) -> tuple[int, ...] | None:
+def _signature(path: str, reader: Reader) -> tuple[int, ...] | None:
     """Return what differs when a file has changed; None when that may have been a moment ago."""
     now = time.time_ns()
     try:
-        status = os.stat(path)  # noqa: PTH116 - a thousand paths, none of them needed as such
+        status = reader.status(path)
     except OSError:
         return None
     if abs(now - status.st_ctime_ns) < _SETTLED:

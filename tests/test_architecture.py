@@ -32,6 +32,8 @@ FLOORS = {
     "schema": 4,
     "files": 5,
     "nodes": 5,
+    "reader": 5,
+    "rooted": 5,
     "scan": 5,
     "watch": 5,
     "registry": 5,

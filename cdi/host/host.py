@@ -11,10 +11,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
 
 from cdi.errors import FileError
-from cdi.host.directory import Directory
 from cdi.host.source import HostError, Source, Stat
 from cdi.host.tree import Tree, parse_tree
 from cdi.names import natural_key
+from cdi.rooted import Directory
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator

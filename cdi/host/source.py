@@ -7,11 +7,9 @@ __all__ = ["MAX_LINKS", "HostError", "Source", "Stat"]
 import errno
 from typing import Protocol
 
-import msgspec
-
 from cdi.errors import FileError
+from cdi.rooted import MAX_LINKS, Stat
 
-MAX_LINKS = 40  # as in the kernel (path_resolution(7))
 _MISSING = frozenset({errno.ENOENT, errno.ENOTDIR})
 # What drivers answer for an attribute that has no value now: the speed of a link that is down, a port name that
 # the hardware does not have.
@@ -36,27 +34,6 @@ class HostError(FileError):
     def absent(self) -> bool:
         """Whether there is nothing at the path, or the kernel says that the attribute has no value."""
         return self.missing or self.code in _NO_VALUE
-
-
-class Stat(msgspec.Struct, frozen=True, kw_only=True):
-    """What is at a path: `type` is f, d, l, c, b, p or s (file, directory, link, devices, FIFO, socket)."""
-
-    type: str
-    mode: int  # permission bits
-    uid: int = 0
-    gid: int = 0
-    major: int | None = None  # of c and b
-    minor: int | None = None
-
-    @property
-    def is_node(self) -> bool:
-        """Whether this is a device node that a container can be given."""
-        return self.type in {"c", "b", "p"}
-
-    @property
-    def numbers(self) -> str | None:
-        """`major:minor`, as sysfs writes it."""
-        return None if self.major is None else f"{self.major}:{self.minor}"
 
 
 class Source(Protocol):

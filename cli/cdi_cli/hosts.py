@@ -35,14 +35,14 @@ def notes_of(registry: Registry) -> tuple[str, ...]:
     return tuple(problem.render(str(path)) for path, problems in found for problem in problems)
 
 
-def refuse_conflicts(directory: str, files: Mapping[str, Spec]) -> None:
-    """Raise `FileConflict` when another file of the directory, or two of these, would define the same device.
+def refuse_conflicts(settings: Settings, files: Mapping[str, Spec]) -> None:
+    """Raise `FileConflict` when another file of the last spec directory, or two of these, would define the same device.
 
     Runtimes use neither of the two then.
     """
     owner = {
         str(one.spec.qualified_name(device)): one.path.name
-        for one in Registry.load([directory]).specs
+        for one in Registry.load([settings.dirs[-1]], root=settings.root).specs
         for device in one.spec.devices
         if one.path.name not in files
     }

@@ -44,6 +44,7 @@ def unreadable(path: str, error: FileError) -> FileVerdict:
 class Judge(msgspec.Struct, frozen=True, kw_only=True):
     """What to hold against a document beside what runtimes do."""
 
+    root: str = "/"
     strict: bool = False
     schema: Mapping[str, Any] | None = None
     host: Any = None
@@ -53,6 +54,7 @@ class Judge(msgspec.Struct, frozen=True, kw_only=True):
     def of(cls, *, strict: bool, host: bool, schema: str | None, settings: Settings) -> Judge:
         """Return the judge for the options of a command line."""
         return cls(
+            root=settings.root,
             strict=strict,
             schema=None if schema is None else _schema(schema),
             host=_host(settings) if host else None,
@@ -62,7 +64,7 @@ class Judge(msgspec.Struct, frozen=True, kw_only=True):
     def verdict(self, path: str) -> FileVerdict:
         """Return the verdict on a file, or on stdin for `-`; never raises for what is in it."""
         try:
-            content = read_document(path)
+            content = read_document(path, self.root)
         except FileError as error:
             return unreadable(path, error)
         report = check(content, source=path)

@@ -5,13 +5,13 @@ from __future__ import annotations
 __all__ = ["Settings"]
 
 import os
+from pathlib import Path
 from typing import Literal
 
 import msgspec
 from msgspec.structs import replace
 
 from cdi.errors import UsageError
-from cdi_cli.below import below
 
 DEFAULT_DIRS = ("/etc/cdi", "/var/run/cdi")  # SPEC.md, "CDI JSON Specification": from low to high priority
 
@@ -39,16 +39,26 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
         if "" in self.spec_dir:
             message = "empty name of a spec directory"
             raise UsageError(message, hint="the current directory is .")
-        if self.spec_dir:
-            return self.spec_dir
-        named = tuple(filter(None, os.environ.get("CDI_SPEC_DIRS", "").split(":")))
-        if named:
-            return named
+        named = self.spec_dir or tuple(filter(None, os.environ.get("CDI_SPEC_DIRS", "").split(":")))
         if self.root == "/":
-            return DEFAULT_DIRS
-        return tuple(below(self.root, directory) for directory in DEFAULT_DIRS)
+            return named or DEFAULT_DIRS
+        own = tuple(str(Path(self.root, directory[1:])) for directory in DEFAULT_DIRS)
+        return tuple(_settled(directory, self.root) for directory in named or own)
 
     @property
     def named_dirs(self) -> bool:
         """Whether the user chose the spec directories."""
         return bool(self.spec_dir or os.environ.get("CDI_SPEC_DIRS"))
+
+
+def _settled(directory: str, root: str) -> str:
+    """Return a directory without links that would lead out of the root that it is in; raise `FileError`."""
+    from cdi.files import os_errors  # noqa: PLC0415 - for --root only
+    from cdi.rooted import Directory, inside  # noqa: PLC0415 - as above
+
+    place = inside(root, directory)
+    if place is None or not Path(root).is_dir():
+        return directory
+    with os_errors("look at", directory):
+        settled = Directory(root).future(place)
+    return directory if settled == place else str(Path(root, settled[1:]))

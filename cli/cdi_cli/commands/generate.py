@@ -123,7 +123,7 @@ def generate(
     if install and not force:
         suffix = "json" if settings.output == "json" else "yaml"
         named = {f"{spec_name(spec.vendor, spec.class_)}.{suffix}": spec for spec in generated.specs}
-        refuse_conflicts(settings.dirs[-1], named)
+        refuse_conflicts(settings, named)
     specs, said = delivered(generated.specs, settings, output_file=output_file, output_dir=directory, force=force)
     return Stream(specs=specs, notes=(*notes, *said))
 

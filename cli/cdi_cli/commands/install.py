@@ -72,7 +72,7 @@ def install(
         raise UsageError(message, hint="rename one of them")
     with lock(directory) as locked:
         if not force:
-            refuse_conflicts(directory, named)
+            refuse_conflicts(ctx.obj, named)
         installed = [locked.write(spec, name=name, force=force) for name, spec in named.items()]
     notes = [problem.render(report.source) for report in reports for problem in report.problems]
     return Installed(installed=tuple(str(path) for path in installed), notes=tuple(notes))

@@ -13,9 +13,9 @@ import typer
 from cdi.edits import append
 from cdi.model import ContainerEdits
 from cdi.problem import Problem
+from cdi.reader import Reader
 from cdi.registry import Found
 from cdi.report import locate
-from cdi.store import read
 from cdi_cli.answer import Answer
 from cdi_cli.asking import asked_for
 from cdi_cli.hosts import loaded
@@ -64,16 +64,17 @@ def show(
     Exit code: 0 shown, 1 a device is not there.
     """
     registry = loaded(ctx.obj)
+    reader = Reader(ctx.obj.root)
     found = [(name, registry.get(name)) for name in asked_for(registry, devices)]
-    return Shown(devices=tuple(_shown(name, one) for name, one in found if one))
+    return Shown(devices=tuple(_shown(name, one, reader) for name, one in found if one))
 
 
-def _shown(name: str, found: Found) -> ShownDevice:
+def _shown(name: str, found: Found, reader: Reader) -> ShownDevice:
     """Return the device with the lines of its file, as far as that is still what was loaded."""
     device = f"devices[{found.spec.devices.index(found.device)}]"
     own = [(row, f"{device}.containerEdits.{row[2]}", False) for row in described(found.device.container_edits)]
     shared = [(row, f"containerEdits.{row[2]}", True) for row in described(found.spec.container_edits)]
-    lines = _lines(str(found.path), [device, *(where for _, where, _ in own + shared)])
+    lines = _lines(reader.read(str(found.path)), [device, *(where for _, where, _ in own + shared)])
     return ShownDevice(
         name=name,
         path=str(found.path),
@@ -88,6 +89,6 @@ def _shown(name: str, found: Found) -> ShownDevice:
     )
 
 
-def _lines(path: str, places: list[str]) -> dict[str, int | None]:
+def _lines(content: bytes, places: list[str]) -> dict[str, int | None]:
     marks = [Problem(severity="warning", rule="", message="", where=where) for where in places]
-    return {mark.where: mark.line for mark in locate(read(path), marks)}
+    return {mark.where: mark.line for mark in locate(content, marks)}

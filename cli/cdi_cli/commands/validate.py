@@ -89,7 +89,7 @@ def validate(
     notes = []
     for path in paths or settings.dirs:
         try:
-            inside = None if path == STDIN else spec_files(path)
+            inside = None if path == STDIN else spec_files(path, settings.root)
         except FileError as error:
             sources.append(unreadable(path, error))
             continue

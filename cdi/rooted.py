@@ -1,8 +1,8 @@
-"""A host that is a directory of this machine; nothing outside of it is ever opened."""
+"""The files below a directory that stands in for `/`; nothing outside of it is ever opened."""
 
 from __future__ import annotations
 
-__all__ = ["Directory"]
+__all__ = ["MAX_LINKS", "Directory", "Stat", "inside"]
 
 import errno
 import os
@@ -10,11 +10,12 @@ import stat
 from contextlib import ExitStack
 from typing import TYPE_CHECKING
 
-from cdi.host.source import MAX_LINKS, Stat
+import msgspec
 
 if TYPE_CHECKING:
     from types import TracebackType
 
+MAX_LINKS = 40  # as in the kernel (path_resolution(7))
 _STEP = os.O_PATH | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
 _READ = os.O_RDONLY | os.O_NONBLOCK | os.O_NOCTTY | os.O_NOFOLLOW | os.O_CLOEXEC
 _LIST = os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC
@@ -28,6 +29,36 @@ _TYPES = {
     stat.S_IFIFO: "p",
     stat.S_IFSOCK: "s",
 }
+
+
+def inside(root: str, path: str | os.PathLike[str]) -> str | None:
+    """Return the absolute path that `path` is after a chroot into `root`; None when it is not below, or that is `/`."""
+    if root == "/":
+        return None
+    top = os.path.abspath(root).rstrip("/")  # noqa: PTH100 - no link of it may be followed here
+    full = os.path.abspath(path)  # noqa: PTH100 - as above
+    return full[len(top) :] if top and full.startswith(f"{top}/") else None
+
+
+class Stat(msgspec.Struct, frozen=True, kw_only=True):
+    """What is at a path: `type` is f, d, l, c, b, p or s (file, directory, link, devices, FIFO, socket)."""
+
+    type: str
+    mode: int  # permission bits
+    uid: int = 0
+    gid: int = 0
+    major: int | None = None  # of c and b
+    minor: int | None = None
+
+    @property
+    def is_node(self) -> bool:
+        """Whether this is a device node that a container can be given."""
+        return self.type in {"c", "b", "p"}
+
+    @property
+    def numbers(self) -> str | None:
+        """`major:minor`, as sysfs writes it."""
+        return None if self.major is None else f"{self.major}:{self.minor}"
 
 
 class Directory:
@@ -46,6 +77,14 @@ class Directory:
 
     def read(self, path: str, limit: int) -> bytes:
         """Return the content of a regular file of at most `limit` bytes."""
+        fd = self.open(path)
+        try:
+            return _read_all(fd, limit)
+        finally:
+            os.close(fd)
+
+    def open(self, path: str) -> int:
+        """Return a descriptor to read a regular file, for the caller to close."""
         with _Walk(self._root, path) as place:
             if place.leaf is None:
                 raise _failure(errno.EISDIR)
@@ -53,9 +92,10 @@ class Directory:
             fd = os.open(place.leaf, _READ, dir_fd=place.fd)
         try:
             _refuse_special(os.fstat(fd))
-            return _read_all(fd, limit)
-        finally:
+        except OSError:
             os.close(fd)
+            raise
+        return fd
 
     def listdir(self, path: str) -> list[str]:
         """Return the names in a directory, in any order."""
@@ -83,25 +123,37 @@ class Directory:
             os.stat(place.leaf, dir_fd=place.fd, follow_symlinks=False)
             return f"{place.path.rstrip('/')}/{place.leaf}"
 
+    def future(self, path: str) -> str:
+        """Return the path without links and dots, also of what is not there yet."""
+        with _Walk(self._root, path, missing=True) as place:
+            return "/".join([place.path.rstrip("/"), *([place.leaf] if place.leaf else [])]) or "/"
+
     def stat(self, path: str, *, follow: bool) -> Stat:
         """Return what is at the path; of a link in last place, itself unless `follow`."""
+        return _stat(self.status(path, follow=follow))
+
+    def status(self, path: str, *, follow: bool = True) -> os.stat_result:
+        """Return what the system says of the path."""
         with _Walk(self._root, path, follow=follow) as place:
             if place.leaf is None:
-                return _stat(os.fstat(place.fd))
-            return _stat(os.stat(place.leaf, dir_fd=place.fd, follow_symlinks=False))
+                return os.fstat(place.fd)
+            return os.stat(place.leaf, dir_fd=place.fd, follow_symlinks=False)
 
 
 class _Walk:
-    """The directories from the root down to a path, held open; `leaf` is what is in `fd` and no directory."""
+    """The directories from the root down to a path, held open; `leaf` is what is in `fd` and no directory.
+
+    With `missing`, the walk also ends, with the rest of the path as its leaf, where there is nothing.
+    """
 
     leaf: str | None
 
-    def __init__(self, root: str, path: str, *, follow: bool = True) -> None:
+    def __init__(self, root: str, path: str, *, follow: bool = True, missing: bool = False) -> None:
         self._fds = [os.open(root, os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC)]
         self._names: list[str] = []
         with ExitStack() as on_error:
             on_error.callback(self._close)
-            self.leaf = self._descend(path, follow=follow)
+            self.leaf = self._descend(path, follow=follow, missing=missing)
             on_error.pop_all()
 
     def __enter__(self) -> _Walk:  # noqa: PYI034 - Self is in typing from Python 3.11 on
@@ -120,7 +172,7 @@ class _Walk:
         """The path of `fd` inside the root."""
         return "/" + "/".join(self._names)
 
-    def _descend(self, path: str, *, follow: bool) -> str | None:
+    def _descend(self, path: str, *, follow: bool, missing: bool) -> str | None:
         pending = _parts(path)
         links = 0
         while pending:
@@ -128,14 +180,17 @@ class _Walk:
             if name == "..":
                 self._up()
                 continue
-            if self._down(name):
-                continue
+            try:
+                if self._down(name):
+                    continue
+            except FileNotFoundError:
+                if not missing or ".." in pending:
+                    raise
+                return "/".join([name, *reversed(pending)])
             if not pending and not follow:
                 return name
-            target = _link_target(name, self._fds[-1])
+            target = _link_target(name, self._fds[-1], last=not pending)
             if target is None:
-                if pending:
-                    raise _failure(errno.ENOTDIR)
                 return name
             links += 1
             if links > MAX_LINKS:
@@ -172,13 +227,16 @@ def _parts(path: str) -> list[str]:
     return [part for part in reversed(path.split("/")) if part not in {"", "."}]
 
 
-def _link_target(name: str, fd: int) -> str | None:
+def _link_target(name: str, fd: int, *, last: bool) -> str | None:
+    """Return where a link leads, None for what is no link; only the last of a path may be that."""
     try:
         return os.readlink(name, dir_fd=fd)
     except OSError as error:
-        if error.errno == errno.EINVAL:  # not a link
-            return None
-        raise
+        if error.errno != errno.EINVAL:  # not a link
+            raise
+        if not last:
+            raise _failure(errno.ENOTDIR) from None
+        return None
 
 
 def _refuse_special(status: os.stat_result) -> None:
