@@ -153,7 +153,9 @@ class LockedDir:
             _refuse_other_user(path, present)
             kind = None if old is None else check(old).kind
             if kind != spec.kind:
-                raise _conflict(path, f"holds a spec of kind {kind!r}" if kind else "does not hold a CDI spec")
+                if kind is None:
+                    raise _conflict(path, "does not hold a CDI spec", hint="uninstall it, or force replaces it")
+                raise _conflict(path, f"holds a spec of kind {kind!r}")
         return True
 
     def _refuse_twin(self, name: str, spec: Spec) -> None:

@@ -174,18 +174,21 @@ def test_an_older_spec_of_the_kind_is_replaced_even_if_invalid(tmp_path: Path) -
 
 
 @pytest.mark.parametrize(
-    ("content", "reason"),
+    ("content", "reason", "hint"),
     [
-        ("", "does not hold a CDI spec"),
-        ("root:x:0:0", "does not hold a CDI spec"),
-        (dump(spec(kind="other.com/gpu")), "holds a spec of kind 'other.com/gpu'"),
+        ("", "does not hold a CDI spec", "uninstall it, or force replaces it"),
+        ("root:x:0:0", "does not hold a CDI spec", "uninstall it, or force replaces it"),
+        (dump(spec(kind="other.com/gpu")), "holds a spec of kind 'other.com/gpu'", "force replaces it"),
     ],
 )
-def test_a_file_of_something_else_is_replaced_by_force_only(tmp_path: Path, content: str, reason: str) -> None:
+def test_a_file_of_something_else_is_replaced_by_force_only(
+    tmp_path: Path, content: str, reason: str, hint: str
+) -> None:
     path = tmp_path / "a.yaml"
     path.write_text(content)
-    with pytest.raises(FileConflict, match=reason):
+    with pytest.raises(FileConflict, match=reason) as caught:
         store.write(spec(), path)
+    assert caught.value.hint == hint
     assert path.read_text() == content
     assert store.load(store.write(spec(), path, force=True)) == spec()
 
