@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 from cdi.host import Host, HostError
 from cdi.problem import Problem
+from cdi.rooted import inside
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
@@ -23,15 +24,16 @@ _READABLE, _SEARCHABLE, _EXECUTABLE = 0o004, 0o001, 0o111
 
 
 def check_host(
-    spec: Spec, host: Host, *, path: str | None = None, spec_dirs: Iterable[str] = _SPEC_DIRS
+    spec: Spec, host: Host, *, path: str | None = None, spec_dirs: Iterable[str] = _SPEC_DIRS, root: str = "/"
 ) -> Iterator[Problem]:
     """Yield what keeps a valid spec from working on a host, with `where` for `cdi.report.locate`.
 
     Errors make a container fail to start, or give it another device than the spec means; warnings are all else.
-    `path` is the spec's own file on this machine, for whether runtimes find and may read it.
+    `path` is the spec's own file on this machine, for whether runtimes find and may read it;
+    links below `root` are followed as if it were `/`.
     """
     if path is not None:
-        yield from _check_file(path, spec_dirs)
+        yield from _check_file(path, spec_dirs, root)
     yield from _check_edits(spec.container_edits, "containerEdits", host)
     for i, device in enumerate(spec.devices):
         yield from _check_edits(device.container_edits, f"devices[{i}].containerEdits", host)
@@ -108,14 +110,16 @@ def _check_mount(mount: Mount, where: str, host: Host) -> Iterator[Problem]:
         yield _error("host-mount-missing", message, f"{where}.hostPath", None)
 
 
-def _check_file(path: str, spec_dirs: Iterable[str]) -> Iterator[Problem]:
-    here = Host()
-    place = Path(path).absolute()
+def _check_file(path: str, spec_dirs: Iterable[str], root: str) -> Iterator[Problem]:
+    inner = inside(root, path)
+    top = "/" if inner is None else root
+    here = Host(top)
+    place = Path(path).absolute() if inner is None else Path(inner)
     try:
         mode = here.stat(str(place)).mode
         directory = here.resolve(str(place.parent))
         read = [posixpath.normpath(spec_dir) for spec_dir in spec_dirs]
-        is_read = directory in {_resolved(here, spec_dir) for spec_dir in read}
+        is_read = directory in {_resolved(here, inside(top, spec_dir) or spec_dir) for spec_dir in read}
         closed = next((p for p in place.parents if not here.stat(str(p)).mode & _SEARCHABLE), None)
     except HostError as error:
         yield _warning("host-unreadable", error.message, "", None)
@@ -124,6 +128,7 @@ def _check_file(path: str, spec_dirs: Iterable[str]) -> Iterator[Problem]:
         message = f"the file is not world-readable, its mode is {mode:04o}: other users' runtimes do not see it"
         yield _warning("host-file-mode", message, "", f"chmod a+r {path}")
     if closed is not None:
+        closed = Path(top, str(closed)[1:])
         message = f"directory {str(closed)!r} is closed to other users: their runtimes do not see the file"
         yield _warning("host-file-mode", message, "", f"chmod a+x {closed}")
     if not is_read:

@@ -93,7 +93,7 @@ class Judge(msgspec.Struct, frozen=True, kw_only=True):
             from cdi.hostcheck import check_host  # noqa: PLC0415 - for --host only
 
             own_path = None if path == STDIN else path
-            found = check_host(report.spec, self.host, path=own_path, spec_dirs=self.spec_dirs)
+            found = check_host(report.spec, self.host, path=own_path, spec_dirs=self.spec_dirs, root=self.root)
             more += locate(content, found)
         return more
 

@@ -67,3 +67,20 @@ def test_a_directory_that_is_nowhere_is_exit_4(cdi: Cdi, root: Path) -> None:
     result = cdi("--root", root, "devices")
     assert result.code == 4
     assert result.err.startswith(f"cdi: error: cannot look at '{root}/var/run/cdi': too many levels of symbolic links")
+
+
+def test_validate_looks_at_the_files_inside(cdi: Cdi, root: Path) -> None:
+    (root / "etc/real.yaml").chmod(0o600)
+    (root / "etc/cdi").chmod(0o700)
+    (root / "etc/cdi/out.yaml").unlink()
+    problems = cdi("--root", root, "validate", "--host", "-o", "json").json["files"][0]["problems"]
+    assert [(one["message"], one["hint"]) for one in problems if one["rule"].startswith("host-file")] == [
+        (
+            "the file is not world-readable, its mode is 0600: other users' runtimes do not see it",
+            f"chmod a+r {root}/etc/cdi/in.yaml",
+        ),
+        (
+            f"directory '{root}/etc/cdi' is closed to other users: their runtimes do not see the file",
+            f"chmod a+x {root}/etc/cdi",
+        ),
+    ]
