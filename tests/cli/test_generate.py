@@ -75,6 +75,47 @@ def test_installed_specs_are_fresh_until_something_differs(cdi: Cdi, tmp_path: P
     assert stale.out.startswith(f"--- {dev}\n")
 
 
+def test_a_kind_that_runtimes_cannot_use_is_stale(cdi: Cdi, tmp_path: Path) -> None:
+    shared = ["--root", SERVER, "-d", tmp_path]
+    assert cdi(*shared, "generate", "netdev", "--install").code == 0
+    file, copy = tmp_path / "host.local-netdev.yaml", tmp_path / "copy.yaml"
+    copy.write_text(file.read_text())
+    assert cdi(*shared, "devices", "-o", "json").json["devices"] == []
+    stale = cdi(*shared, "generate", "netdev", "--check")
+    count = len(yaml.safe_load(file.read_text())["devices"])
+    assert stale.code == 1
+    assert stale.out.startswith(f"'{copy}' and '{file}' both define host.local/netdev=")
+    assert f" and {count - 1} more, so runtimes use neither: remove one of the files\n--- {file}\n" in stale.out
+    assert stale.out.count("  + device: ") == count
+    assert cdi(*shared, "generate", "netdev", "--check", "-o", "json").json["fresh"] is False
+
+
+def test_a_kind_from_several_files_is_stale(cdi: Cdi, tmp_path: Path) -> None:
+    low, high = tmp_path / "low", tmp_path / "high"
+    for directory in (low, high):
+        assert cdi("--root", SERVER, "-d", directory, "generate", "netdev", "--install").code == 0
+    shared = ["--root", SERVER, "-d", low, "-d", high, "generate", "netdev", "--check"]
+    assert cdi(*shared) == (0, "", "")  # all devices of the lower directory are overridden
+    file = high / "host.local-netdev.yaml"
+    spec = yaml.safe_load(file.read_text())
+    file.write_text(yaml.safe_dump({**spec, "devices": spec["devices"][1:]}))
+    why = f"the devices of host.local/netdev come from 2 files: '{low}/{file.name}', '{file}'\n"
+    assert cdi(*shared) == (1, why, "")
+
+
+def test_a_broken_file_of_ours_is_uninstalled_and_made_anew(cdi: Cdi, tmp_path: Path) -> None:
+    file = tmp_path / "host.local-netdev.yaml"
+    file.write_text("x")
+    shared = ["--root", SERVER, "-d", tmp_path]
+    result = cdi(*shared, "generate", "netdev", "--install")
+    assert (result.code, result.err) == (
+        5,
+        f"cdi: error: '{file}' does not hold a CDI spec\nhint: uninstall it, or force replaces it\n",
+    )
+    assert cdi(*shared, "uninstall", file.name).code == 0
+    assert cdi(*shared, "generate", "netdev", "--install").code == 0
+
+
 def test_specs_of_hardware_that_is_gone_are_stale(cdi: Cdi, tmp_path: Path) -> None:
     assert cdi("--root", SERVER, "-d", tmp_path, "generate", "netdev", "--install").code == 0
     result = cdi("--root", BARE[0], "-d", tmp_path, "generate", "netdev", "--check", "-o", "json")

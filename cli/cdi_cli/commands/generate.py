@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import msgspec
 import typer
+from msgspec.structs import replace
 
 from cdi.discovery import discover, families
 from cdi.encode import to_data
@@ -21,9 +22,13 @@ from cdi_cli.documents import Stream, delivered
 from cdi_cli.hosts import host_of, loaded, refuse_conflicts
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
     from cdi.discovery import Discovery
     from cdi.generation import Generated
-    from cdi.model import Spec
+    from cdi.model import Device, Spec
+    from cdi.registry import LoadedSpec, Registry
     from cdi_cli.settings import Settings
 
 EXAMPLES = {
@@ -35,11 +40,20 @@ cdi generate netdev --cdi-version 0.7.0 --output-dir specs""",
 
 
 class Comparison(msgspec.Struct, frozen=True, kw_only=True):
-    """What is installed for a kind, and how this host differs from it; no path when nothing is installed."""
+    """How this host differs from what runtimes find of a kind; no path when nothing is installed.
+
+    `problems` says why runtimes do not find the kind in one file, as it would be installed.
+    """
 
     kind: str
     path: str | None
     changes: tuple[Change, ...]
+    problems: tuple[str, ...] = ()
+
+    @property
+    def fresh(self) -> bool:
+        """Whether there is nothing to do."""
+        return not self.changes and not self.problems
 
 
 class Staleness(Answer, frozen=True, kw_only=True):
@@ -50,7 +64,7 @@ class Staleness(Answer, frozen=True, kw_only=True):
     @property
     def exit_code(self) -> int:
         """0 for fresh, 1 for stale."""
-        return 1 if any(one.changes for one in self.specs) else 0
+        return 0 if all(one.fresh for one in self.specs) else 1
 
     def to_data(self) -> dict[str, Any]:
         """Return the comparisons, and `fresh`."""
@@ -146,19 +160,42 @@ def _explanations(discovery: Discovery, generated: Generated) -> list[str]:
 def _comparisons(discovery: Discovery, generated: Generated, settings: Settings) -> tuple[Comparison, ...]:
     """Return a comparison for each kind that there is now, or that is installed and could be found."""
     kinds = {families()[family].kind for family in discovery.families}
-    installed = {one.spec.kind: one for one in loaded(settings).specs if one.spec.kind in kinds}
+    registry = loaded(settings)
+    installed = {one.spec.kind for one in registry.specs if one.spec.kind in kinds}
     fresh = {spec.kind: spec for spec in generated.specs}
-    comparisons = []
-    for kind in sorted(fresh.keys() | installed.keys()):
-        old = installed.get(kind)
-        comparisons.append(
-            Comparison(
-                kind=kind,
-                path=str(old.path) if old else None,
-                changes=tuple(_changes(old.spec if old else None, fresh.get(kind))),
-            )
-        )
-    return tuple(comparisons)
+    return tuple(_comparison(kind, fresh.get(kind), registry) for kind in sorted(fresh.keys() | installed))
+
+
+def _comparison(kind: str, new: Spec | None, registry: Registry) -> Comparison:
+    """Return how a kind differs from what runtimes find of it, whatever the files say."""
+    files = [(one, _used(one, registry)) for one in registry.specs if one.spec.kind == kind]
+    owners = [(one, used) for one, used in files if used]
+    last = (owners or files)[-1][0] if files else None
+    old = replace(last.spec, devices=tuple(device for _, used in owners for device in used)) if last else None
+    return Comparison(
+        kind=kind,
+        path=str(last.path) if last else None,
+        changes=tuple(_changes(old, new)),
+        problems=tuple(_problems(kind, [str(one.path) for one, _ in owners], registry)),
+    )
+
+
+def _used(loaded: LoadedSpec, registry: Registry) -> list[Device]:
+    """Return the devices of a file that runtimes find, in its order."""
+    found = [(device, registry.get(f"{loaded.spec.kind}={device.name}")) for device in loaded.spec.devices]
+    return [device for device, one in found if one is not None and one.spec is loaded.spec]
+
+
+def _problems(kind: str, owners: list[str], registry: Registry) -> Iterator[str]:
+    if len(owners) > 1:
+        yield f"the devices of {kind} come from {len(owners)} files: {', '.join(map(repr, owners))}"
+    names: dict[tuple[Path, Path], list[str]] = {}
+    for name, paths in registry.conflicts.items():
+        if name.startswith(f"{kind}="):
+            names.setdefault(paths, []).append(name)
+    for (first, second), own in names.items():
+        what = f"{own[0]} and {len(own) - 1} more" if len(own) > 1 else own[0]
+        yield f"{str(first)!r} and {str(second)!r} both define {what}, so runtimes use neither: remove one of the files"
 
 
 def _changes(old: Spec | None, new: Spec | None) -> list[Change]:

@@ -27,8 +27,9 @@ def text(answer: Difference, look: Look) -> Iterator[str]:
 
 
 def staleness(answer: Staleness, look: Look) -> Iterator[str]:
-    """Yield for each kind what differs from what is installed."""
+    """Yield for each kind why runtimes cannot use what is installed, and what differs from it."""
     for one in answer.specs:
+        yield from (f"{printable(problem)}\n" for problem in one.problems)
         if one.changes:
             yield from _changes(one.path or f"{one.kind} (not installed)", f"{one.kind} (this host)", one.changes, look)
 
