@@ -9,8 +9,6 @@ from __future__ import annotations
 
 __all__ = ["MAX_PROBLEMS", "Decoded", "canonical", "decode"]
 
-import math
-from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
 import msgspec
@@ -18,7 +16,7 @@ import msgspec
 from cdi.document import Alias, Mapping, Node, Scalar, Sequence
 from cdi.model import Spec
 from cdi.problem import Problem
-from cdi.scalars import float_text
+from cdi.scalars import key_text, text_of, too_large, whole_of
 from cdi.shapes import Shape, fields_of, fold
 
 if TYPE_CHECKING:
@@ -146,10 +144,10 @@ class _Decoder:
         texts: dict[str, Node] = {}
         for key_node, value in self.merged(node, where):
             key = _target(key_node)
-            if not isinstance(key, Scalar) or key.value is None or _too_large(key.value):
+            if not isinstance(key, Scalar) or key.value is None or too_large(key.value):
                 self.error("key-type", "a key must be a string", where, key_node)
                 continue
-            name = _key_text(key.value)
+            name = key_text(key.value)
             identity = (type(key.value), key.value)
             if identity in seen and key.value == key.value:  # .nan is not
                 message = f"key {name!r} stands here for the second time, first on line {texts[name].line}"
@@ -284,7 +282,7 @@ class _Decoder:
             return value if isinstance(value, str) else self.converted(node, scalar, where)
         if shape.kind is bool:
             return value if isinstance(value, bool) else self.mistyped(node, "true or false", where)
-        number = _whole(value, unsigned=shape.low == 0)
+        number = whole_of(value, unsigned=shape.low == 0)
         if number is None:
             return self.mistyped(node, "a whole number", where)
         if not shape.low <= number <= shape.high:
@@ -294,7 +292,7 @@ class _Decoder:
 
     def converted(self, node: Node, scalar: Scalar, where: str) -> str:
         value = scalar.value
-        text = _text(value)
+        text = text_of(value)
         kind = {bool: "a boolean", int: "a number", float: "a number"}[type(value)]
         what = "stays" if text == scalar.text else "becomes"
         message = f"{scalar.text} without quotes is {kind} in YAML and {what} the string {text!r}"
@@ -329,42 +327,9 @@ def _target(node: Node) -> Node:
     return node
 
 
-def _too_large(key: Any) -> bool:
-    """Return whether a key is a number that the reference has no string for: from 2^63 on."""
-    return isinstance(key, int) and key >= 2**63
-
-
 def _is_null(node: Node) -> bool:
     target = _target(node)
     return isinstance(target, Scalar) and target.value is None
-
-
-def _text(value: Any) -> str:
-    """Return a scalar as the reference turns it into a string."""
-    if isinstance(value, bool):
-        return "true" if value else "false"
-    return float_text(value) if isinstance(value, float) else str(value)
-
-
-def _key_text(value: Any) -> str:
-    """Return a key as the reference turns it into a string."""
-    text = _text(value)
-    return _KEY_TEXTS.get(text, text) if isinstance(value, float) else text
-
-
-_KEY_TEXTS = {"NaN": ".nan", "+Inf": ".inf", "-Inf": "-.inf"}
-
-
-def _whole(value: Any, *, unsigned: bool) -> int | None:
-    """Return the whole number that a YAML number is in JSON, None when it is not one."""
-    if isinstance(value, bool) or not isinstance(value, (int, float)):
-        return None
-    if isinstance(value, int):
-        return value
-    negative_zero = unsigned and not value and math.copysign(1, value) < 0
-    if not value.is_integer() or abs(value) >= 1e21 or negative_zero:  # noqa: PLR2004 - from there on it is 1e+21
-        return None
-    return int(Decimal(repr(value)))  # what is written is the shortest decimal, not the number itself
 
 
 def _short(scalar: Scalar) -> str:

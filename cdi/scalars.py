@@ -6,14 +6,15 @@ stay strings.
 
 from __future__ import annotations
 
-__all__ = ["WORDS", "Resolved", "ScalarError", "float_text", "resolve"]
+__all__ = ["WORDS", "Resolved", "ScalarError", "float_text", "key_text", "resolve", "text_of", "too_large", "whole_of"]
 
 import base64
 import binascii
 import math
 import re
 import struct
-from typing import Union
+from decimal import Decimal
+from typing import Any, Union
 
 Resolved = Union[str, int, float, bool, None]  # noqa: UP007 - evaluated on Python 3.10
 
@@ -150,3 +151,36 @@ _FLOAT32_MAX = 3.4028235677973366e38  # above this, rounding to 32 bits gives in
 def _as_float32(number: float) -> float:
     rounded: float = struct.unpack("<f", struct.pack("<f", number))[0]
     return rounded
+
+
+def too_large(key: Any) -> bool:
+    """Return whether a key is a number that the reference has no string for: from 2^63 on."""
+    return isinstance(key, int) and key >= 2**63
+
+
+def text_of(value: Any) -> str:
+    """Return a scalar as the reference turns it into a string."""
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    return float_text(value) if isinstance(value, float) else str(value)
+
+
+def key_text(value: Any) -> str:
+    """Return a key as the reference turns it into a string."""
+    text = text_of(value)
+    return _KEY_TEXTS.get(text, text) if isinstance(value, float) else text
+
+
+_KEY_TEXTS = {"NaN": ".nan", "+Inf": ".inf", "-Inf": "-.inf"}
+
+
+def whole_of(value: Any, *, unsigned: bool) -> int | None:
+    """Return the whole number that a YAML number is in JSON, None when it is not one."""
+    if isinstance(value, bool) or not isinstance(value, (int, float)):
+        return None
+    if isinstance(value, int):
+        return value
+    negative_zero = unsigned and not value and math.copysign(1, value) < 0
+    if not value.is_integer() or abs(value) >= 1e21 or negative_zero:  # noqa: PLR2004 - from there on it is 1e+21
+        return None
+    return int(Decimal(repr(value)))  # what is written is the shortest decimal, not the number itself

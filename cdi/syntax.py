@@ -36,6 +36,7 @@ from cdi.document import (
     Scalar,
     Sequence,
 )
+from cdi.patches import Patches
 from cdi.scalars import WORDS, ScalarError, resolve
 
 try:
@@ -124,14 +125,14 @@ def parse(text: bytes) -> Document:
     if len(text) > MAX_BYTES:
         message = f"the file has {len(text)} bytes, more than the {MAX_BYTES} that we read"
         raise DocumentError(message, rule="too-large", hint="no real spec is that large: is this a spec file at all?")
-    patches = _Patches(text)
+    patches = Patches(text)
     document = _compose(patches)
     while document is None:
         document = _compose(patches)
     return document
 
 
-def _compose(patches: _Patches) -> Document | None:
+def _compose(patches: Patches) -> Document | None:
     """Return the document, or None when the text was mended and is to be read again."""
     try:
         return _Composer(patches).document()
@@ -149,63 +150,10 @@ class _ReadAgain(Exception):
     """The text was mended."""
 
 
-class _Patches:
-    """The text, with what only libyaml refuses replaced by stand-ins of the same length."""
-
-    LIMIT = 50
-    COLON, QUOTE, BOM = "\ue03a", "\ue05c\ue027", "\uefef"  # private use characters
-
-    def __init__(self, raw: bytes) -> None:
-        self.raw: bytes | str = raw
-        self.text: str | None = None
-        self.count = 0
-        if b"\n\xef\xbb\xbf" in raw:  # libyaml skips a byte order mark that starts a line, goyaml does not
-            self.replace(self.source().replace("\n\ufeff", f"\n{self.BOM}"))
-
-    def mend(self, error: yaml.MarkedYAMLError) -> bool:
-        """Replace what `error` complains about, if goyaml takes it; return whether to read again."""
-        mark = error.problem_mark
-        if mark is None or self.count >= self.LIMIT:
-            return False
-        text = self.source()
-        at = mark.index
-        if error.problem == "found unexpected ':'" and text[at : at + 1] == ":":  # [a:] holds "a:"
-            stand_in = self.COLON
-        elif error.problem == "found unknown escape character" and text[at : at + 2] == "\\'":  # "\'" is "'"
-            stand_in = self.QUOTE
-        else:
-            return False
-        self.stand_in(at, stand_in)
-        return True
-
-    def stand_in(self, at: int, text: str) -> None:
-        """Put a text of the same length in place of what is at an index."""
-        source = self.source()
-        self.replace(source[:at] + text + source[at + len(text) :])
-
-    def replace(self, text: str) -> None:
-        self.count += 1
-        self.raw = self.text = text
-
-    def source(self) -> str:
-        """The text as libyaml counts it: one index a character."""
-        if self.text is None:
-            raw = self.raw if isinstance(self.raw, bytes) else self.raw.encode()
-            wide = raw.startswith((b"\xff\xfe", b"\xfe\xff"))
-            self.text = raw.decode("utf-16" if wide else "utf-8", "replace")
-        return self.text
-
-    def restore(self, value: str) -> str:
-        """Undo the stand-ins in a scalar."""
-        if not self.count:
-            return value
-        return value.replace(self.COLON, ":").replace(self.QUOTE, "'").replace(self.BOM, "\ufeff")
-
-
 class _Composer:
     """Builds nodes from libyaml's events, as goyaml does, without recursion."""
 
-    def __init__(self, patches: _Patches) -> None:
+    def __init__(self, patches: Patches) -> None:
         self.patches = patches
         self.parser: Any = CParser(patches.raw)
         self.anchors: dict[str, Node] = {}

@@ -19,6 +19,7 @@ FLOORS = {
     "names": 0,
     "model": 1,
     "document": 1,
+    "patches": 1,
     "syntax": 1,
     "versions": 2,
     "shapes": 2,

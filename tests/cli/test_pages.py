@@ -1,4 +1,4 @@
-"""The pages about the command show what it prints."""
+"""The README and the pages about the command show what it prints."""
 
 from __future__ import annotations
 
@@ -16,15 +16,18 @@ ROOT = Path(__file__).parents[2]
 CONSOLE = re.compile(r"^```console\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 
 
-@pytest.mark.parametrize("page", ["commands", "exit-codes", "json"])
+@pytest.mark.parametrize("page", ["README", "docs/commands", "docs/exit-codes", "docs/json"])
 def test_examples_of_a_page_print_what_it_says(page: str, tmp_path: Path) -> None:
     (tmp_path / "spec-examples").symlink_to(ROOT / "spec-examples")
+    (tmp_path / "config.json").write_text('{"ociVersion": "1.2.0"}')
     command = tmp_path / "bin/cdi"
     command.parent.mkdir()
     command.write_text(f'#!/bin/sh\nexec {sys.executable} -m cdi_cli "$@"\n')
     command.chmod(0o755)
     environment = {"PATH": f"{command.parent}:{os.environ['PATH']}", "PYTHONPATH": f"{ROOT}:{ROOT / 'cli'}"}
-    for block in CONSOLE.findall((ROOT / f"docs/{page}.md").read_text()):
+    blocks = CONSOLE.findall((ROOT / f"{page}.md").read_text())
+    assert blocks
+    for block in blocks:
         lines = [line for line in block.splitlines() if line.startswith("$ ")]
         shown = "".join(f"{line}\n{output_of(line[2:], tmp_path, environment)}" for line in lines)
         assert shown == block
@@ -45,6 +48,5 @@ def output_of(line: str, directory: Path, environment: dict[str, str]) -> str:
 
 
 def test_page_of_commands_has_them_all() -> None:
-
     headings = re.findall(r"^### (.*)$", (ROOT / "docs/commands.md").read_text(), re.MULTILINE)
     assert [name for heading in headings for name in heading.split(", ")] == list(COMMANDS)
