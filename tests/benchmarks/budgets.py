@@ -95,6 +95,8 @@ def write_host(root: Path, functions: int) -> str:
     """Make a `/sys` with this many network interfaces, each a virtual function; return its path."""
     (root / "sys/class/net").mkdir(parents=True)
     (root / "sys/bus/pci/drivers/iavf").mkdir(parents=True)
+    (root / "proc/net").mkdir(parents=True)
+    (root / "proc/net/route").write_text("Iface\tDestination\tGateway\tFlags\n")
     for number in range(functions):
         bdf = f"0000:3b:{number // 8:02x}.{number % 8}"
         device = root / "sys/devices/pci0000:3a" / bdf
