@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
-from cdi.document import Alias, Mapping, Node, Scalar, Sequence
+from cdi.document import Alias, Mapping, Node, Scalar, Sequence, target_of
 from cdi.model import Spec
 from cdi.problem import Problem
 from cdi.scalars import key_text, text_of, too_large, whole_of
@@ -143,7 +143,7 @@ class _Decoder:
         seen: set[tuple[type, Any]] = set()
         texts: dict[str, Node] = {}
         for key_node, value in self.merged(node, where):
-            key = _target(key_node)
+            key = target_of(key_node)
             if not isinstance(key, Scalar) or key.value is None or too_large(key.value):
                 self.error("key-type", "a key must be a string", where, key_node)
                 continue
@@ -168,10 +168,10 @@ class _Decoder:
                 yield key, value
 
     def merge(self, value: Node, where: str) -> Iterator[tuple[Node, Node]]:
-        target = _target(value)
+        target = target_of(value)
         parts = list(reversed(target.items)) if isinstance(target, Sequence) and target is value else [value]
         for part in parts:
-            mapping = _target(part)
+            mapping = target_of(part)
             if isinstance(mapping, Mapping):
                 yield from self.merged(mapping, where)
             else:
@@ -180,7 +180,7 @@ class _Decoder:
     def struct(self, node: Node, struct: type, where: str) -> dict[str, Any]:
         """Return plain data for a part of the spec, keys as the spec writes them."""
         data: dict[str, Any] = {}
-        target = _target(node)
+        target = target_of(node)
         fields = fields_of(struct)
         if isinstance(target, Mapping):
             known: dict[str, list[tuple[str, Node, Node]]] = {}
@@ -240,7 +240,7 @@ class _Decoder:
 
     def value(self, node: Node, shape: Shape, where: str) -> Any:
         """Return plain data of the wanted shape, None for null and for what does not fit."""
-        target = _target(node)
+        target = target_of(node)
         if isinstance(target, Scalar) and target.value is None:
             return None
         if shape.kind is list:
@@ -300,7 +300,7 @@ class _Decoder:
         return text
 
     def mistyped(self, node: Node, wanted: str, where: str) -> None:
-        target = _target(node)
+        target = target_of(node)
         if isinstance(target, Scalar):
             got = (
                 "null"
@@ -321,14 +321,8 @@ def _allowed_aliasing(total: int) -> float:
     return 0.99 - 0.89 * min(max(total - low, 0) / (high - low), 1.0)
 
 
-def _target(node: Node) -> Node:
-    while isinstance(node, Alias):
-        node = node.target
-    return node
-
-
 def _is_null(node: Node) -> bool:
-    target = _target(node)
+    target = target_of(node)
     return isinstance(target, Scalar) and target.value is None
 
 

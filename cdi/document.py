@@ -13,6 +13,7 @@ __all__ = [
     "Node",
     "Scalar",
     "Sequence",
+    "target_of",
 ]
 
 from typing import Any, Union
@@ -60,6 +61,13 @@ class Alias(msgspec.Struct, eq=False):
 
 
 Node = Union[Scalar, Sequence, Mapping, Alias]  # noqa: UP007 - evaluated on Python 3.10 for msgspec
+
+
+def target_of(node: Node) -> Scalar | Sequence | Mapping:
+    """Return the node itself, or what an alias leads to in the end."""
+    while isinstance(node, Alias):
+        node = node.target
+    return node
 
 
 class Document(msgspec.Struct):

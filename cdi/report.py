@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from cdi.decode import MAX_PROBLEMS, canonical, decode
-from cdi.document import MAX_BYTES, Alias, Document, DocumentError, Mapping, Node, Scalar, Sequence
+from cdi.document import MAX_BYTES, Document, DocumentError, Mapping, Node, Scalar, Sequence, target_of
+from cdi.errors import SpecInvalid
 from cdi.model import Spec  # noqa: TC001 - msgspec reads the annotations
 from cdi.problem import Problem, Severity
 from cdi.rules import apply_rules
@@ -43,6 +44,12 @@ class Report(msgspec.Struct, frozen=True, kw_only=True):
     def minimum_version(self) -> str | None:
         """The lowest `cdiVersion` that the reference library accepts for a valid spec."""
         return minimum_version(self.spec) if self.spec is not None else None
+
+    def usable(self) -> Spec:
+        """Return the spec; raise `SpecInvalid` with all problems when there is none that runtimes would load."""
+        if self.spec is None:
+            raise SpecInvalid(self.problems, source=self.source)
+        return self.spec
 
     @property
     def devices(self) -> int:
@@ -205,8 +212,7 @@ class _Finder:
 
     def step(self, node: Node, path: str) -> tuple[Node | None, str]:
         """Return the node one step down a path, and what is left of the path."""
-        while isinstance(node, Alias):
-            node = node.target
+        node = target_of(node)
         if isinstance(node, Sequence) and (match := _INDEX.match(path)):
             index = int(match[1])
             return (node.items[index] if index < len(node.items) else None), path[match.end() :].removeprefix(".")

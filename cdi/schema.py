@@ -12,10 +12,10 @@ from typing import TYPE_CHECKING, Any
 
 from msgspec.structs import replace
 
-from cdi.document import MAX_DEPTH, Alias, DocumentError, Mapping, Node, Scalar, Sequence
+from cdi.document import MAX_DEPTH, DocumentError, Mapping, Node, Scalar, Sequence, target_of
 from cdi.errors import CdiError, UsageError
 from cdi.problem import Problem
-from cdi.scalars import float_text
+from cdi.scalars import key_text
 from cdi.syntax import parse
 from cdi.versions import LATEST, VERSIONS
 
@@ -135,7 +135,7 @@ class _Places:
             message = f"more than {what} with aliases written out"
             raise DocumentError(message, rule="aliasing", line=node.line, column=node.column)
         self.values[where] = node
-        target = _target(node)
+        target = target_of(node)
         if isinstance(target, Scalar):
             return target.value
         if isinstance(target, Sequence):
@@ -154,38 +154,26 @@ class _Places:
         return problem if node is None else replace(problem, line=node.line, column=node.column)
 
 
-def _target(node: Node) -> Scalar | Sequence | Mapping:
-    while isinstance(node, Alias):
-        node = node.target
-    return node
-
-
 def _entries(entries: Iterable[tuple[Node, Node]], depth: int = 0) -> Iterator[tuple[str, Node, Node]]:
     """Yield (key, key node, value node), merged mappings (`<<`) first, so that own keys win."""
     own: list[tuple[str, Node, Node]] = []
     for key, value in entries:
-        target = _target(key)
+        target = target_of(key)
         if not isinstance(target, Scalar):
             continue  # no spec has such a key: `check` says so
         if target.merge and depth < MAX_DEPTH:
-            yield from _merged(_target(value), depth + 1)
+            yield from _merged(target_of(value), depth + 1)
         else:
-            own.append((_key(target.value), key, value))
+            own.append((key_text(target.value), key, value))
     yield from own
 
 
 def _merged(value: Node, depth: int) -> Iterator[tuple[str, Node, Node]]:
     if isinstance(value, Sequence):
-        for part in map(_target, reversed(value.items)):
+        for part in map(target_of, reversed(value.items)):
             yield from _merged(part, depth) if not isinstance(part, Sequence) else ()
     elif isinstance(value, Mapping):
         yield from _entries(value.entries, depth)
-
-
-def _key(value: object) -> str:
-    if isinstance(value, float):
-        return float_text(value)
-    return str(value).lower() if isinstance(value, bool) else str(value)
 
 
 _UNKNOWN = "unknown field"

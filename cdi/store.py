@@ -33,10 +33,7 @@ _OTHER_SUFFIX = {".json": ".yaml", ".yaml": ".json"}  # what runtimes read
 
 def load(path: str | os.PathLike[str]) -> Spec:
     """Return the spec in a file; raise `FileError` when it cannot be read, `SpecInvalid` with all its problems."""
-    report = check(read(path), source=os.fspath(path))
-    if report.spec is None:
-        raise SpecInvalid(report.problems, source=report.source)
-    return report.spec
+    return check(read(path), source=os.fspath(path)).usable()
 
 
 def write(  # noqa: PLR0913 - what to write, where, and how
@@ -199,8 +196,7 @@ def _encoded(spec: Spec, file_name: str, *, force: bool) -> bytes:
     """Return the content for a spec; raise `SpecInvalid` when it must not come before a runtime."""
     content = dump(spec, format="json" if file_name.endswith(".json") else "yaml").encode()
     report = check(content, source=file_name)
-    if report.spec is None:
-        raise SpecInvalid(report.problems, source=file_name)
+    report.usable()
     fatal = [p for p in report.problems if p.rule == "short-name"]
     if fatal and not force:
         errors = [replace(problem, severity="error", line=None, column=None) for problem in fatal]

@@ -7,7 +7,7 @@ __all__ = ["Documents", "Stream", "delivered", "read_spec"]
 from typing import TYPE_CHECKING, Any
 
 from cdi.encode import to_data
-from cdi.errors import SpecInvalid, UsageError
+from cdi.errors import UsageError
 from cdi.model import Spec  # noqa: TC001 - a field of answers
 from cdi.report import check
 from cdi.store import write
@@ -36,10 +36,7 @@ class Stream(Documents, frozen=True, kw_only=True):
 
 def read_spec(path: str) -> Spec:
     """Return the spec in a file, or in stdin for `-`; raise `FileError` or `SpecInvalid`."""
-    report = check(read_document(path), source=path)
-    if report.spec is None:
-        raise SpecInvalid(report.problems, source=path)
-    return report.spec
+    return check(read_document(path), source=path).usable()
 
 
 def delivered(

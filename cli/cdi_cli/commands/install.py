@@ -10,10 +10,10 @@ from typing import Annotated
 
 import typer
 
-from cdi.errors import NothingFound, SpecInvalid, UsageError
+from cdi.errors import NothingFound, UsageError
 from cdi.model import Spec
 from cdi.names import spec_name
-from cdi.report import Report, check
+from cdi.report import check
 from cdi.store import lock, remove
 from cdi_cli.answer import Answer
 from cdi_cli.hosts import loaded, refuse_conflicts
@@ -64,7 +64,7 @@ def install(
     vendor or class of one letter is refused: it crashes runtimes that were released with CDI up to 1.1.0.
     """
     reports = [check(read_document(path), source=path) for path in files]
-    specs = [_valid(reports, number) for number in range(len(files))]
+    specs = [report.usable() for report in reports]
     directory = ctx.obj.dirs[-1]
     named = {_name(path, spec): spec for path, spec in zip(files, specs, strict=True)}
     if len(named) < len(files):
@@ -96,14 +96,6 @@ def uninstall(
     paths = [path for name in names for path in _installed(name, settings)]
     removed = [path for path in dict.fromkeys(paths) if remove(path, force=force)]
     return Uninstalled(removed=tuple(removed))
-
-
-def _valid(reports: list[Report], number: int) -> Spec:
-    """Return a spec; raise `SpecInvalid` for the first that is none, with what is wrong with the others, too."""
-    spec = reports[number].spec
-    if spec is not None:
-        return spec
-    raise SpecInvalid(reports[number].problems, source=reports[number].source)
 
 
 def _name(path: str, spec: Spec) -> str:
