@@ -1,10 +1,10 @@
-"""Container edits as values: append, deduplicate, sort, and find what several have in common."""
+"""Container edits as values: append, deduplicate and sort."""
 
 from __future__ import annotations
 
-__all__ = ["append", "common", "deduplicate", "sort"]
+__all__ = ["append", "deduplicate", "sort"]
 
-from itertools import chain, takewhile
+from itertools import chain
 from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
 
 from msgspec.structs import replace
@@ -13,7 +13,7 @@ from cdi.model import ContainerEdits
 from cdi.names import natural_key
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Hashable, Iterable, Sequence
+    from collections.abc import Callable, Hashable
 
 _T = TypeVar("_T")
 
@@ -25,16 +25,13 @@ class _List(NamedTuple):
     key: Callable[[Any], Hashable]
 
 
-_HOOKS = _List("hooks", lambda hook: hook)
-_NODES = (
+_LISTS = (
+    _List("env", lambda entry: entry.partition("=")[0]),
     _List("device_nodes", lambda node: node.path),
     _List("net_devices", lambda net: net.host_interface_name),
-)
-_UNORDERED = (
-    _List("env", lambda entry: entry.partition("=")[0]),
-    *_NODES,
     _List("mounts", lambda mount: mount.container_path),
     _List("additional_gids", lambda gid: gid),
+    _List("hooks", lambda hook: hook),
 )
 
 
@@ -59,7 +56,7 @@ def deduplicate(edits: ContainerEdits) -> ContainerEdits:
 
     `A=1 A=2 A=1` stays as it is: its last entry undoes the second.
     """
-    return replace(edits, **{part.name: _distinct(part, edits) for part in (*_UNORDERED, _HOOKS)})
+    return replace(edits, **{part.name: _distinct(part, edits) for part in _LISTS})
 
 
 def sort(edits: ContainerEdits) -> ContainerEdits:
@@ -75,29 +72,6 @@ def sort(edits: ContainerEdits) -> ContainerEdits:
         mounts=tuple(sorted(edits.mounts, key=lambda mount: [natural_key(p) for p in mount.container_path.split("/")])),
         additional_gids=tuple(sorted(edits.additional_gids)),
     )
-
-
-def common(every: Sequence[ContainerEdits]) -> tuple[ContainerEdits, tuple[ContainerEdits, ...]]:
-    """Return what all edits have in common, and each without it.
-
-    Applying the first and then one of the rest has the effect that the whole had. So an entry that another
-    one of the same name or path overrides stays where it is, and of the hooks only those that all begin with
-    are shared. A rest is never empty, since a device without edits is invalid: where it would be, device nodes
-    and network devices stay with their devices, and failing that nothing is shared.
-    """
-    if len(every) > 1:
-        rdts = [edits.intel_rdt for edits in every]
-        shared = ContainerEdits(
-            **{part.name: _shared(part, every) for part in _UNORDERED},
-            hooks=_common_prefix([edits.hooks for edits in every]),
-            intel_rdt=rdts[0] if all(rdt == rdts[0] for rdt in rdts) else None,
-        )
-        without_nodes = replace(shared, **{part.name: () for part in _NODES})
-        for candidate in (shared, without_nodes):
-            rests = tuple(_without(edits, candidate) for edits in every)
-            if all(rests):
-                return candidate, rests
-    return ContainerEdits(), tuple(every)
 
 
 # `or ()`: before Python 3.11, an empty tuple made from a generator is another one than `()`, the default of every list,
@@ -118,39 +92,3 @@ def _distinct(part: _List, edits: ContainerEdits) -> tuple[Any, ...]:
             latest[key] = entry
             kept.append(entry)
     return tuple(kept)
-
-
-def _shared(part: _List, every: Sequence[ContainerEdits]) -> tuple[Any, ...]:
-    lists = [getattr(edits, part.name) for edits in every]
-    sole = [_sole_entries(part, entries) for entries in lists]
-    return tuple(entry for key, entry in sole[0].items() if all(key in s and s[key] == entry for s in sole)) or ()
-
-
-def _sole_entries(part: _List, entries: Iterable[Any]) -> dict[Hashable, Any]:
-    """Return the entries that no other one of the same key overrides, by key."""
-    sole: dict[Hashable, Any] = {}
-    overridden = set()
-    for entry in entries:
-        key = part.key(entry)
-        if sole.setdefault(key, entry) != entry:
-            overridden.add(key)
-    return {key: entry for key, entry in sole.items() if key not in overridden}
-
-
-def _common_prefix(lists: Sequence[tuple[_T, ...]]) -> tuple[_T, ...]:
-    same = takewhile(lambda row: all(entry == row[0] for entry in row), zip(*lists, strict=False))
-    return tuple(row[0] for row in same) or ()
-
-
-def _without(edits: ContainerEdits, shared: ContainerEdits) -> ContainerEdits:
-    return replace(
-        edits,
-        **{part.name: _others(getattr(edits, part.name), getattr(shared, part.name)) for part in _UNORDERED},
-        hooks=edits.hooks[len(shared.hooks) :],
-        intel_rdt=None if shared.intel_rdt is not None else edits.intel_rdt,
-    )
-
-
-def _others(entries: tuple[_T, ...], shared: tuple[_T, ...]) -> tuple[_T, ...]:
-    gone = frozenset(shared)
-    return tuple(entry for entry in entries if entry not in gone) or ()

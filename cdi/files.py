@@ -199,7 +199,7 @@ def _wait_for_lock(descriptor: int, path: Path, timeout: float) -> None:
     while True:
         try:
             fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:  # noqa: PERF203 - it waits anyway
+        except BlockingIOError:
             if time.monotonic() >= deadline:
                 message = f"another process has held the lock of {str(path)!r} for {timeout:g} s"
                 raise Locked(message, hint="try again; lslocks shows who holds it") from None

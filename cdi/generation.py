@@ -12,14 +12,15 @@ from typing import TYPE_CHECKING
 import msgspec
 from msgspec.structs import replace
 
-from cdi.edits import append, common, deduplicate, sort
+from cdi.edits import append, deduplicate, sort
 from cdi.errors import CdiError, NothingFound, UsageError
-from cdi.model import ContainerEdits, Device, Spec
-from cdi.names import device_fault, natural_key
-from cdi.versions import LATEST, VERSIONS, downgrade, needed_version
+from cdi.hooks import with_program, without, without_all
+from cdi.model import NO_EDITS, ContainerEdits, Device, Spec
+from cdi.names import class_fault, device_fault, natural_key, split_kind, vendor_fault
+from cdi.versions import EARLIEST, LATEST, VERSIONS, downgrade, needed_version
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Iterable, Iterator, Sequence
 
     from cdi.discovery import Discovery, Found
 
@@ -48,40 +49,73 @@ class Generated(msgspec.Struct, frozen=True, kw_only=True):
         return len(self.specs)
 
 
+class _Choices(msgspec.Struct, frozen=True, kw_only=True):
+    """The arguments of `generate`."""
+
+    names: tuple[str, ...]
+    devices: frozenset[str]
+    all_device: bool
+    max_version: str | None
+    numbers: bool
+    annotations: bool
+    hooks: bool
+    disable_hooks: frozenset[str]
+    hook_program: str | None
+
+
 class _Named(msgspec.Struct, frozen=True, kw_only=True):
     device: Device
     found: Found
 
 
-def generate(
+def generate(  # noqa: PLR0913 - one argument a choice, all by keyword
     discovery: Discovery,
     *,
-    names: Sequence[str] = (),
+    names: Iterable[str] = (),
+    devices: Iterable[str] = (),
     all_device: bool = True,
     max_version: str | None = None,
+    numbers: bool = False,
+    annotations: bool = False,
+    hooks: bool = True,
+    disable_hooks: Iterable[str] = (),
+    hook_program: str | None = None,
+    vendor: str | None = None,
+    class_: str | None = None,
 ) -> Generated:
     """Return the specs for what was discovered; the same discovery gives the same bytes.
 
     `names` says what devices are called: "bdf" or another key of `Found.names`, several for several devices each;
-    a device that lacks such a name, or would share it, keeps its own. `max_version` lowers specs to what an older
-    runtime loads: what a device loses by that is explained, and a device that is nothing without it is left out.
-    Raises `UsageError` for an unknown version.
+    a device that lacks such a name, or would share it, keeps its own. `devices` are the only ones wanted, by any
+    of their names. `max_version` lowers specs to what an older runtime loads: what a device loses by that is
+    explained, and a device that is nothing without it is left out. `numbers` writes the major and minor of device
+    nodes, `annotations` what families say of a device (CDI 0.6.0). Without `hooks`, links become mounts;
+    `disable_hooks` leaves out hooks by their names, `hook_program` is the path of the program that the others run.
+    `vendor` and `class_` replace those of the only kind. Raises `UsageError` for what there is not.
     """
     if max_version is not None and max_version.removeprefix("v") not in VERSIONS:
         message = f"unknown CDI version {max_version!r}"
         raise UsageError(message, hint=f"known versions are {', '.join(VERSIONS)}")
+    choices = _Choices(
+        names=tuple(names),
+        devices=frozenset(devices) - {_ALL},
+        all_device=all_device,
+        max_version=max_version,
+        numbers=numbers,
+        annotations=annotations,
+        hooks=hooks,
+        disable_hooks=frozenset(disable_hooks),
+        hook_program=hook_program,
+    )
+    if vendor is not None or class_ is not None:
+        discovery = _renamed(discovery, vendor, class_)
+    found = _selected(discovery.found, choices)
     kinds: dict[str, list[Found]] = {}
-    for found in discovery.found:
-        kinds.setdefault(found.kind, []).append(found)
+    for one in found:
+        kinds.setdefault(one.kind, []).append(one)
     notes: list[Explanation] = []
-    specs: list[Spec] = []
-    for kind in sorted(kinds):
-        named = [one for one in _named(kinds[kind], names, notes) if _fits(one, kind, max_version, notes)]
-        devices = [one.device for one in named]
-        devices += _all(kind, named, notes) if all_device else ()
-        if devices:
-            specs.append(_spec(kind, devices, notes, cap=max_version))
-    return Generated(specs=tuple(specs), explanations=tuple(notes))
+    specs = [_spec(kind, kinds[kind], discovery, choices, notes) for kind in sorted(kinds)]
+    return Generated(specs=tuple(spec for spec in specs if spec is not None), explanations=tuple(notes))
 
 
 def nothing_found(discovery: Discovery, generated: Generated | None = None) -> NothingFound:
@@ -96,31 +130,109 @@ def nothing_found(discovery: Discovery, generated: Generated | None = None) -> N
     return NothingFound(message, hint="\n".join(reasons) or None)
 
 
-def _spec(kind: str, devices: Sequence[Device], notes: list[Explanation], *, cap: str | None) -> Spec:
-    shared, rests = common([device.container_edits for device in devices])
-    if shared:
-        notes.append(Explanation(subject=kind, text="what all devices share is in the spec's own containerEdits"))
-    rest_of = zip(devices, rests, strict=True)
-    lean = tuple(replace(device, container_edits=rest) for device, rest in rest_of)
-    spec = Spec(cdi_version=LATEST, kind=kind, devices=lean, container_edits=shared)
-    if cap is not None:
-        lowered = downgrade(spec, cap)
+def _selected(found: Sequence[Found], choices: _Choices) -> Sequence[Found]:
+    """Return the devices that are wanted; raise `UsageError` for a name that none has."""
+    for strategy in choices.names:
+        if found and not any(strategy in one.names for one in found):
+            message = f"no device has a name of the sort {strategy!r}"
+            known = sorted({key for one in found for key in one.names})
+            raise UsageError(message, hint=f"there are {', '.join(known)}" if known else None)
+    if not choices.devices or not found:
+        return found
+    known_as = [{one.name, *one.names.values()} for one in found]
+    missing = choices.devices.difference(*known_as)
+    if missing:
+        message = f"found no device {', '.join(map(repr, sorted(missing)))}"
+        raise UsageError(message, hint=f"found {', '.join(one.name for one in found)}")
+    return [one for one, known in zip(found, known_as, strict=True) if known & choices.devices]
+
+
+def _renamed(discovery: Discovery, vendor: str | None, class_: str | None) -> Discovery:
+    kinds = sorted({one.kind for one in discovery.found})
+    if len(kinds) > 1:
+        message = f"a vendor or class is for one kind, and there are {len(kinds)}: {', '.join(kinds)}"
+        raise UsageError(message, hint="name one family")
+    if not kinds:
+        return discovery
+    own_vendor, own_class = split_kind(kinds[0])
+    kind = f"{vendor or own_vendor}/{class_ or own_class}"
+    fault = vendor_fault(kind.partition("/")[0]) or class_fault(kind.partition("/")[2])
+    if fault is not None:
+        raise UsageError(fault)
+    return replace(
+        discovery,
+        found=tuple(replace(one, kind=kind) for one in discovery.found),
+        shared=tuple(replace(part, kind=kind) for part in discovery.shared if part.kind == kinds[0]),
+    )
+
+
+def _spec(
+    kind: str, found: Sequence[Found], discovery: Discovery, choices: _Choices, notes: list[Explanation]
+) -> Spec | None:
+    parts = [part for part in discovery.shared if part.kind == kind]
+    for part in parts:
+        notes += [Explanation(subject=kind, text=text) for text in (part.how, *part.warnings)]
+    whole = append(NO_EDITS, *(part.edits for part in parts))
+    shared = _chosen_edits(whole, choices, kind, notes)
+    named = _named(found, whole, choices, notes)
+    named = [one for one in named if _fits(one, kind, shared, choices.max_version, notes)]
+    if not named:
+        return None
+    devices = [one.device for one in named]
+    devices += _all(kind, named, notes) if choices.all_device else ()
+    spec = Spec(cdi_version=LATEST, kind=kind, devices=tuple(devices), container_edits=shared)
+    if choices.max_version is not None:
+        lowered = downgrade(spec, choices.max_version)
         notes += [
-            Explanation(subject=kind, text=f"{drop.where} dropped for {cap}: {drop.cost}") for drop in lowered.dropped
+            Explanation(subject=kind, text=f"{drop.where} dropped for {choices.max_version}: {drop.cost}")
+            for drop in lowered.dropped
         ]
         spec = lowered.spec
     version = needed_version(spec)
-    notes.append(Explanation(subject=kind, text=f"cdiVersion {version} is the lowest that has all that it uses"))
+    notes.append(
+        Explanation(subject=kind, text=f"cdiVersion {version} is the lowest that has {_reason(spec, version)}")
+    )
     return replace(spec, cdi_version=version)
 
 
-def _named(found: Sequence[Found], strategies: Sequence[str], notes: list[Explanation]) -> list[_Named]:
-    """Return a device for each thing and name, sorted, each name once."""
+def _reason(spec: Spec, version: str) -> str:
+    """Return what of a spec needs its version, in words."""
+    if version == EARLIEST:
+        return "all that it uses"
+    try:
+        lowered = downgrade(spec, VERSIONS[VERSIONS.index(version) - 1])
+    except CdiError as error:
+        return error.message.partition(" needs ")[0]
+    return ", ".join(sorted({drop.what for drop in lowered.dropped}))
+
+
+def _chosen_edits(
+    edits: ContainerEdits, choices: _Choices, subject: str, notes: list[Explanation], around: ContainerEdits = NO_EDITS
+) -> ContainerEdits:
+    """Return edits with the numbers and hooks that are wanted."""
+    if not choices.numbers:
+        nodes = tuple(replace(node, major=None, minor=None) for node in edits.device_nodes) or ()
+        edits = replace(edits, device_nodes=nodes)
+    if not choices.hooks:
+        edits, lost = without_all(edits, (around,))
+        notes += [Explanation(subject=subject, text=f"without hooks there is no {what}") for what in lost]
+    elif _ALL in choices.disable_hooks:
+        edits = replace(edits, hooks=())
+    elif edits.hooks:
+        edits = without(edits, choices.disable_hooks)
+        edits = with_program(edits, choices.hook_program) if choices.hook_program else edits
+    return sort(deduplicate(edits))
+
+
+def _named(found: Sequence[Found], shared: ContainerEdits, choices: _Choices, notes: list[Explanation]) -> list[_Named]:
+    """Return a device for each thing and name, sorted, each name once; a thing's own name goes before others."""
     taken = {_ALL}
     named: list[_Named] = []
     for one in found:
-        wishes = dict.fromkeys(one.names.get(strategy, one.name) for strategy in strategies or ("",))
-        for wish in wishes:
+        subject = f"{one.kind}={one.name}"
+        edits = _chosen_edits(one.edits, choices, subject, notes, shared)
+        annotations = one.annotations if choices.annotations else {}
+        for wish in _first_wishes(one, choices.names):
             name = _free_name([wish, one.name], taken)
             taken.add(name)
             subject = f"{one.kind}={name}"
@@ -128,9 +240,20 @@ def _named(found: Sequence[Found], strategies: Sequence[str], notes: list[Explan
             if name != wish:
                 notes.append(Explanation(subject=subject, text=f"called so because {wish!r} is no free device name"))
             notes += [Explanation(subject=subject, text=warning) for warning in one.warnings]
-            edits = sort(deduplicate(one.edits))
-            named.append(_Named(device=Device(name=name, container_edits=edits), found=one))
+            device = Device(name=name, annotations=annotations, container_edits=edits)
+            named.append(_Named(device=device, found=one))
+    for entry in list(named) if not choices.names else ():
+        for key in entry.found.also:
+            name = entry.found.names.get(key, "")
+            if device_fault(name) is None and name not in taken:
+                taken.add(name)
+                notes.append(Explanation(subject=f"{entry.found.kind}={name}", text=f"also {entry.device.name}"))
+                named.append(_Named(device=replace(entry.device, name=name), found=entry.found))
     return sorted(named, key=lambda entry: natural_key(entry.device.name))
+
+
+def _first_wishes(one: Found, strategies: Sequence[str]) -> Iterable[str]:
+    return dict.fromkeys(one.names.get(strategy, one.name) for strategy in strategies or ("",))
 
 
 def _free_name(wishes: Sequence[str], taken: set[str]) -> str:
@@ -146,11 +269,11 @@ def _hashed(wish: str) -> str:
     return f"{stem}-{hashlib.sha256(wish.encode('utf-8', 'surrogatepass')).hexdigest()[:4]}"
 
 
-def _fits(one: _Named, kind: str, cap: str | None, notes: list[Explanation]) -> bool:
+def _fits(one: _Named, kind: str, shared: ContainerEdits, cap: str | None, notes: list[Explanation]) -> bool:
     if cap is None:
         return True
     try:
-        downgrade(Spec(cdi_version=LATEST, kind=kind, devices=(one.device,)), cap)
+        downgrade(Spec(cdi_version=LATEST, kind=kind, devices=(one.device,), container_edits=shared), cap)
     except CdiError as error:
         text = f"left out: {error.message}" + (f" ({error.hint})" if error.hint else "")
         notes.append(Explanation(subject=f"{kind}={one.device.name}", text=text))
@@ -163,7 +286,10 @@ def _all(kind: str, named: Sequence[_Named], notes: list[Explanation]) -> Iterat
     subject = f"{kind}={_ALL}"
     parts: list[ContainerEdits] = []
     places: dict[str, object] = {}
+    first: dict[int, _Named] = {}
     for one in named:
+        first.setdefault(id(one.found), one)
+    for one in first.values():
         edits = one.device.container_edits
         own = dict(_places(edits))
         clash = next((place for place, entry in own.items() if places.get(place, entry) != entry), None)

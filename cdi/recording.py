@@ -39,7 +39,7 @@ def snapshot(host: Host) -> str:
     same value has the same replacement throughout, and the same host gives the same text.
     """
     recorder = Recorder(host.source)
-    seen = Host(source=recorder, dev_root=host.dev_root, driver_root=host.driver_root)
+    seen = host.over(recorder)
     discover(seen)
     for pattern in _BESIDES:
         _read_all(seen, pattern)
@@ -92,6 +92,10 @@ class Recorder:
         """Return what is at the path; of a link in last place, itself unless `follow`."""
         self._seen.add(path)
         return self._source.stat(path, follow=follow)
+
+    def open(self, path: str) -> int:
+        """Return a descriptor to read a regular file; what is read of it is not recorded."""
+        return self._source.open(path)
 
     def entries(self) -> dict[str, Entry]:
         """Return what was asked for, and the links on the way to it."""

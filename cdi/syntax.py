@@ -299,7 +299,9 @@ def _syntax_error(error: yaml.MarkedYAMLError) -> DocumentError:
         if error.context_mark and mark and error.context_mark.line != mark.line:
             message += f" that starts on line {error.context_mark.line + 1}"
     line, column = (mark.line + 1, mark.column + 1) if mark else (1, 1)
-    return DocumentError(message, rule="syntax", line=line, column=column)
+    # libyaml as PyYAML 6.0.4 brings it refuses 1000 levels before we can count them.
+    rule = "too-deep" if "nesting depth" in message else "syntax"
+    return DocumentError(message, rule=rule, line=line, column=column)
 
 
 def _reader_error(text: bytes | str, error: yaml.reader.ReaderError) -> DocumentError:

@@ -108,7 +108,7 @@ class Watcher:
         for directory in self._dirs:
             try:
                 self._arm_directory(directory)
-            except OSError:  # noqa: PERF203 - no right to, or fs.inotify.max_user_watches is reached
+            except OSError:
                 self._timeout = _POLL_MS
         for number in before.keys() - self._watched.keys():
             with suppress(OSError):  # gone with its directory

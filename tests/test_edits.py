@@ -5,7 +5,7 @@ from __future__ import annotations
 from hypothesis import given
 from hypothesis import strategies as st
 
-from cdi.edits import append, common, deduplicate, sort
+from cdi.edits import append, deduplicate, sort
 from cdi.model import ContainerEdits, DeviceNode, Hook, IntelRdt, Mount, NetDevice
 from cdi.oci import inject
 
@@ -116,40 +116,6 @@ def test_sort_orders_numbers_as_numbers_and_parents_first() -> None:
     )
 
 
-def test_common_entries_move_to_the_shared_edits() -> None:
-    first = ContainerEdits(
-        env=("A=1",), device_nodes=(node("/dev/ctl"), node("/dev/0")), hooks=(hook("/s"), hook("/0"))
-    )
-    second = ContainerEdits(env=("A=1",), device_nodes=(node("/dev/ctl"), node("/dev/1")), hooks=(hook("/s"),))
-    assert common([first, second]) == (
-        ContainerEdits(env=("A=1",), device_nodes=(node("/dev/ctl"),), hooks=(hook("/s"),)),
-        (
-            ContainerEdits(device_nodes=(node("/dev/0"),), hooks=(hook("/0"),)),
-            ContainerEdits(device_nodes=(node("/dev/1"),)),
-        ),
-    )
-
-
-def test_common_never_leaves_a_device_without_edits() -> None:
-    edits = ContainerEdits(env=("A=1",), device_nodes=(node("/dev/0"),))
-    only_node = ContainerEdits(device_nodes=(node("/dev/0"),))
-    assert common([edits, edits]) == (ContainerEdits(env=("A=1",)), (only_node, only_node))
-    env = ContainerEdits(env=("A=1",))
-    assert common([env, env]) == (ContainerEdits(), (env, env))
-
-
-def test_common_of_one_shares_nothing() -> None:
-    edits = ContainerEdits(env=("A=1",))
-    assert common([edits]) == (ContainerEdits(), (edits,))
-    assert common([]) == (ContainerEdits(), ())
-
-
-def test_common_leaves_an_overridden_entry_in_place() -> None:
-    first = ContainerEdits(env=("A=2", "A=1", "X=1"))
-    second = ContainerEdits(env=("A=1", "Y=1"))
-    assert common([first, second]) == (ContainerEdits(), (first, second))
-
-
 @given(SOME_EDITS)
 def test_deduplicate_keeps_the_effect(edits: ContainerEdits) -> None:
     assert effect(deduplicate(edits), ordered_hooks=False) == effect(edits, ordered_hooks=False)
@@ -158,10 +124,3 @@ def test_deduplicate_keeps_the_effect(edits: ContainerEdits) -> None:
 @given(SOME_EDITS)
 def test_sort_keeps_the_effect(edits: ContainerEdits) -> None:
     assert effect(sort(edits)) == effect(edits)
-
-
-@given(st.lists(SOME_EDITS.filter(bool), max_size=4))
-def test_common_keeps_the_effect_of_each(every: list[ContainerEdits]) -> None:
-    shared, rests = common(every)
-    assert all(rests)
-    assert [effect(append(shared, rest)) for rest in rests] == [effect(edits) for edits in every]

@@ -4,17 +4,37 @@ from __future__ import annotations
 
 import pytest
 
-from cdi.discovery import Discovery, Found
+from cdi.discovery import Discovery, Found, Shared
 from cdi.errors import UsageError
-from cdi.generation import generate, nothing_found
+from cdi.generation import Explanation, generate, nothing_found
+from cdi.hooks import call
 from cdi.model import ContainerEdits, DeviceNode, Mount, NetDevice, Spec
 
+HOOK = "/usr/bin/cdi-hook"
 LIBRARY = Mount(host_path="/opt/lib", container_path="/opt/lib")
 
 
-def found(name: str, *, in_all: bool = True, names: dict[str, str] | None = None, **edits: object) -> Found:
+def found(
+    name: str,
+    *,
+    in_all: bool = True,
+    names: dict[str, str] | None = None,
+    also: tuple[str, ...] = (),
+    annotations: dict[str, str] | None = None,
+    **edits: object,
+) -> Found:
     own = ContainerEdits(**edits) if edits else ContainerEdits(device_nodes=(DeviceNode(path=f"/dev/x{name}"),))  # type: ignore[arg-type]
-    return Found(family="x", kind="vendor.com/x", name=name, names=names or {}, edits=own, how="seen", in_all=in_all)
+    return Found(
+        family="x",
+        kind="vendor.com/x",
+        name=name,
+        names=names or {},
+        also=also,
+        edits=own,
+        annotations=annotations or {},
+        how="seen",
+        in_all=in_all,
+    )
 
 
 def discovery(*things: Found) -> Discovery:
@@ -31,12 +51,96 @@ def test_devices_sort_as_numbers_and_all_comes_last() -> None:
     assert [node.path for node in spec.devices[-1].container_edits.device_nodes] == ["/dev/x2", "/dev/x10"]
 
 
-def test_what_all_share_is_written_once() -> None:
-    nodes = [DeviceNode(path=f"/dev/x{i}") for i in range(2)]
-    things = [found(str(i), device_nodes=(node,), mounts=(LIBRARY,)) for i, node in enumerate(nodes)]
-    (spec,) = generate(discovery(*things))
+def test_what_all_share_is_in_the_spec_itself() -> None:
+    part = Shared(family="x", kind="vendor.com/x", edits=ContainerEdits(mounts=(LIBRARY,)), how="driver 1.2")
+    other = Shared(family="y", kind="vendor.com/y", edits=ContainerEdits(env=("A=1",)), how="nothing of it found")
+    result = generate(Discovery(families=("x",), found=(found("0"),), shared=(part, other)))
+    (spec,) = result
     assert spec.container_edits == ContainerEdits(mounts=(LIBRARY,))
-    assert [device.container_edits.mounts for device in spec.devices] == [(), (), ()]
+    assert [device.container_edits.mounts for device in spec.devices] == [(), ()]
+    assert Explanation(subject="vendor.com/x", text="driver 1.2") in result.explanations
+
+
+def test_a_device_may_have_a_second_name_unless_names_are_chosen() -> None:
+    things = [found("0", names={"uuid": "GPU-1"}, also=("uuid",)), found("1", names={"uuid": "0"}, also=("uuid",))]
+    (spec,) = generate(discovery(*things))
+    assert names(spec) == ["0", "1", "GPU-1", "all"]
+    (spec,) = generate(discovery(*things), names=["uuid"], all_device=False)
+    assert names(spec) == ["0", "GPU-1"]
+
+
+def test_only_the_devices_that_are_wanted() -> None:
+    things = [found("0", names={"uuid": "GPU-1"}), found("1")]
+    assert [names(spec) for spec in generate(discovery(*things), devices=["GPU-1"])] == [["0", "all"]]
+    assert [names(spec) for spec in generate(discovery(*things), devices=["all"])] == [["0", "1", "all"]]
+    with pytest.raises(UsageError, match="found no device '7'"):
+        generate(discovery(*things), devices=["0", "7"])
+
+
+def test_an_unknown_sort_of_name_is_refused() -> None:
+    with pytest.raises(UsageError, match="no device has a name of the sort 'serial'"):
+        generate(discovery(found("0", names={"uuid": "GPU-1"})), names=["serial"])
+
+
+def test_numbers_and_annotations_are_written_when_they_are_wanted() -> None:
+    node = DeviceNode(path="/dev/x", type="c", major=10, minor=0)
+    thing = found("x", device_nodes=(node,), annotations={"vendor.com/numa": "1"})
+    (plain,) = generate(discovery(thing), all_device=False)
+    (full,) = generate(discovery(thing), all_device=False, numbers=True, annotations=True)
+    assert plain.devices[0].container_edits.device_nodes == (DeviceNode(path="/dev/x", type="c"),)
+    assert (plain.cdi_version, full.cdi_version) == ("0.3.0", "0.6.0")
+    assert full.devices[0].container_edits.device_nodes == (node,)
+    assert full.devices[0].annotations == {"vendor.com/numa": "1"}
+
+
+def test_links_become_mounts_and_nodes_without_hooks() -> None:
+    library = Mount(host_path="/root/lib/a.so.1.2", container_path="/lib/a.so.1.2", options=("ro",))
+    links = ("--link", "a.so.1.2::/lib/a.so.1", "--link", "a.so.1::/lib/a.so", "--link", "gone::/lib/b.so")
+    shared = Shared(
+        family="x",
+        kind="vendor.com/x",
+        edits=ContainerEdits(
+            mounts=(library,),
+            hooks=(call("/usr/bin/cdi-hook", "create-symlinks", *links), call("/usr/bin/cdi-hook", "chmod")),
+        ),
+        how="driver",
+    )
+    own = call(HOOK, "create-symlinks", "--link", "../card0::/dev/dri/by-path/pci-card")
+    thing = found("0", device_nodes=(DeviceNode(path="/dev/dri/card0", host_path="/r/card0"),), hooks=(own,))
+    result = generate(Discovery(families=("x",), found=(thing,), shared=(shared,)), hooks=False, all_device=False)
+    (spec,) = result
+    assert [mount.container_path for mount in spec.container_edits.mounts] == [
+        "/lib/a.so",
+        "/lib/a.so.1",
+        "/lib/a.so.1.2",
+    ]
+    assert {mount.host_path for mount in spec.container_edits.mounts} == {"/root/lib/a.so.1.2"}
+    assert [node.path for node in spec.devices[0].container_edits.device_nodes] == [
+        "/dev/dri/by-path/pci-card",
+        "/dev/dri/card0",
+    ]
+    assert {node.host_path for node in spec.devices[0].container_edits.device_nodes} == {"/r/card0"}
+    lost = [note.text for note in result.explanations if note.text.startswith("without hooks")]
+    assert lost == ["without hooks there is no link /lib/b.so", "without hooks there is no hook chmod"]
+
+
+def test_hooks_are_left_out_by_name_and_run_by_another_program() -> None:
+    hooks = (call("/usr/bin/nvidia-cdi-hook", "create-symlinks"), call("/usr/bin/nvidia-cdi-hook", "chmod", "--mode"))
+    thing = discovery(found("0", device_nodes=(DeviceNode(path="/dev/x"),), hooks=hooks))
+    (spec,) = generate(thing, disable_hooks=["create-symlinks"], hook_program="/opt/cdi-hook")
+    assert spec.devices[0].container_edits.hooks == (call("/opt/cdi-hook", "chmod", "--mode"),)
+    (spec,) = generate(thing, disable_hooks=["all"])
+    assert spec.devices[0].container_edits.hooks == ()
+
+
+def test_vendor_and_class_replace_those_of_the_only_kind() -> None:
+    (spec,) = generate(discovery(found("0")), vendor="v.org", class_="gpu")
+    assert spec.kind == "v.org/gpu"
+    other = Found(family="y", kind="vendor.com/y", name="0", edits=found("0").edits, how="seen")
+    with pytest.raises(UsageError, match="for one kind"):
+        generate(discovery(found("0"), other), class_="gpu")
+    with pytest.raises(UsageError, match="invalid class"):
+        generate(discovery(found("0")), class_="g/pu")
 
 
 def test_only_a_device_that_is_harmless_is_part_of_all() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import random
 import subprocess
 import sys
@@ -24,8 +25,19 @@ HOSTS = sorted((ROOT / "spec-examples" / "hosts").iterdir())
 each_host = pytest.mark.parametrize("place", HOSTS, ids=lambda place: place.name)
 
 
+def load(place: Path) -> Host:
+    """Return an example host; `options.json` has the keywords of `Host` that it is meant to be read with."""
+    options = place / "options.json"
+    return Host.load(place, **(json.loads(options.read_text()) if options.exists() else {}))
+
+
 def generated(host: Host) -> dict[str, str]:
     return {f"{spec_name(s.vendor, s.class_)}.yaml": dump(s) for s in generate(discover(host))}
+
+
+def like(host: Host, other: Host) -> Host:
+    """Return another host, read with the same roots."""
+    return host.over(other.source)
 
 
 def golden(place: Path) -> dict[str, str]:
@@ -34,7 +46,7 @@ def golden(place: Path) -> dict[str, str]:
 
 @each_host
 def test_host_gives_its_golden_specs(place: Path) -> None:
-    assert generated(Host.load(place)) == golden(place)
+    assert generated(load(place)) == golden(place)
 
 
 @each_host
@@ -45,7 +57,7 @@ def test_golden_specs_have_no_problems(place: Path) -> None:
 
 @each_host
 def test_everything_that_a_spec_names_is_on_the_host(place: Path) -> None:
-    host = Host.load(place)
+    host = load(place)
     for spec in generate(discover(host, include=everything(host))):
         assert list(check_host(spec, host)) == []
 
@@ -59,21 +71,21 @@ def test_order_of_directories_does_not_matter(place: Path) -> None:
     lines = (place / "host.tree").read_text().splitlines()
     for seed in range(3):
         random.Random(seed).shuffle(lines)
-        assert generated(Host.from_tree("\n".join(lines))) == golden(place)
+        assert generated(like(load(place), Host.from_tree("\n".join(lines)))) == golden(place)
 
 
 @each_host
 def test_everything_found_or_skipped_says_why(place: Path) -> None:
-    discovery = discover(Host.load(place))
+    discovery = discover(load(place))
     assert all(device.how for device in discovery.found)
     assert all(thing.why for thing in discovery.skipped)
 
 
 @each_host
 def test_snapshot_gives_the_same_specs_and_the_same_snapshot(place: Path) -> None:
-    host = Host.load(place)
+    host = load(place)
     text = snapshot(host)
-    again = Host.from_tree(text)
+    again = like(host, Host.from_tree(text))
     assert generated(again) == golden(place)
     assert discover(again).skipped == discover(host).skipped
     assert snapshot(again) == text
@@ -81,8 +93,8 @@ def test_snapshot_gives_the_same_specs_and_the_same_snapshot(place: Path) -> Non
 
 @each_host
 def test_tree_and_directory_are_one_host(place: Path, tmp_path: Path) -> None:
-    written = write_out(Host.load(place), tmp_path)
-    assert generate(discover(written, ["netdev"])).specs == generate(discover(Host.load(place), ["netdev"])).specs
+    written = write_out(load(place), tmp_path)
+    assert generate(discover(written, ["netdev"])).specs == generate(discover(load(place), ["netdev"])).specs
 
 
 def write_out(host: Host, root: Path) -> Host:
@@ -100,7 +112,7 @@ def write_out(host: Host, root: Path) -> Host:
                 place.mkdir(exist_ok=True)
             elif kind == "f":
                 place.write_bytes(host.read_bytes(path))
-    return Host(root)
+    return like(host, Host(root))
 
 
 AUDITED = """
@@ -128,7 +140,7 @@ def test_a_tree_opens_nothing(place: Path) -> None:
 
 @each_host
 def test_a_directory_is_opened_step_by_step_and_never_left(place: Path, tmp_path: Path) -> None:
-    write_out(Host.load(place), tmp_path)
+    write_out(load(place), tmp_path)
     steps = opened(tmp_path) - {""}
     assert str(tmp_path) in steps
     assert not [step for step in steps - {str(tmp_path)} if "/" in step or step == ".."]

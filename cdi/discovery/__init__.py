@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-__all__ = ["Discovery", "Family", "Found", "Skipped", "discover", "families"]
+__all__ = ["Discovery", "Family", "Found", "Shared", "Skipped", "discover", "families"]
 
 import importlib
-import pkgutil
 from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from cdi.discovery.found import Discovery, Family, Found, Skipped
-from cdi.discovery.profile import parse_profile
-from cdi.errors import UsageError
+from cdi.discovery.found import Discovery, Family, Found, Shared, Skipped
+from cdi.discovery.profile import PROFILES, parse_profile
+from cdi.errors import FileError, UsageError
 from cdi.host import HostError
 from cdi.names import natural_key
 from cdi.problem import Problem
@@ -20,56 +19,105 @@ from cdi.problem import Problem
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
 
+    from cdi.discovery.found import Report
     from cdi.host import Host
 
 _HERE = Path(__file__).parent
 
 
 @cache
+def _places() -> Mapping[str, Path]:
+    """Return where each family is: a module of `vendors` or a profile, called as the family is."""
+    files = [*(_HERE / "vendors").glob("[!_]*.py"), *(_HERE / "profiles").glob("*.yaml")]
+    return {path.stem.replace("_", "-"): path for path in sorted(files, key=lambda path: path.stem)}
+
+
+@cache
+def _family(name: str) -> Family:
+    path = _places()[name]
+    if path.suffix == ".py":
+        family: Family = importlib.import_module(f"cdi.discovery.vendors.{path.stem}").FAMILY
+        return family
+    return parse_profile(path.read_bytes(), source=path.name).to_family()
+
+
 def families() -> Mapping[str, Family]:
-    """Return the families by name: the modules of `vendors` and the profiles."""
-    known = [*_from_vendors(), *_from_profiles()]
-    return {family.name: family for family in sorted(known, key=lambda family: family.name)}
+    """Return the families that come with this package by name: the modules of `vendors` and the profiles."""
+    return {name: _family(name) for name in _places()}
 
 
-def discover(host: Host, families: Iterable[str] | None = None, *, include: Iterable[str] = ()) -> Discovery:
+def discover(
+    host: Host,
+    families: Iterable[str] | None = None,
+    *,
+    include: Iterable[str] = (),
+    more: Iterable[Family] = (),
+) -> Discovery:
     """Return what a host has, of all families or of those named.
 
-    `include` names devices that are offered even where a caution would keep them back, such as the network
-    interface that has the default route. A family that fails is a problem, and hides no other. Raises
-    `UsageError` for an unknown family.
+    A name may be that of a vendor and stands for its families then: `intel` for `intel-gpu` and `intel-npu`.
+    Besides the package's own families there are those of the profiles in the host's `/etc/cdi-tools/profiles.d`
+    and those given as `more`; of two that are called the same, the last of these counts. `include` names devices
+    that are offered even where a caution would keep them back, such as the network interface that has the default
+    route. A family that fails is a problem, and hides no other. Raises `UsageError` for an unknown family.
     """
-    chosen = _chosen(families)
-    wanted = frozenset(include)
-    found: list[Found] = []
-    skipped: list[Skipped] = []
+    host = host.remembering()
     problems: list[Problem] = []
+    given = {family.name: family for family in _of_host(host, problems)} | {family.name: family for family in more}
+    chosen = _chosen(families, given)
+    wanted = frozenset(include)
+    lists: dict[type, list[Report]] = {Found: [], Shared: [], Skipped: []}
     for family in chosen:
         for item in _reported(family, host, wanted):
-            (found if isinstance(item, Found) else skipped if isinstance(item, Skipped) else problems).append(item)  # type: ignore[arg-type]
-    seen = {device.name for device in found} | {thing.what for thing in skipped}
-    problems += [_never_seen(name) for name in sorted(wanted - seen)]
+            lists.get(type(item), problems).append(item)  # type: ignore[arg-type]
+    found: list[Found] = lists[Found]  # type: ignore[assignment]
+    skipped: list[Skipped] = lists[Skipped]  # type: ignore[assignment]
+    seen = {name for device in found for name in (device.name, *device.names.values())}
+    problems += [_never_seen(name) for name in sorted(wanted - seen - {thing.what for thing in skipped})]
     return Discovery(
         families=tuple(family.name for family in chosen),
+        kinds=tuple(sorted({family.kind for family in chosen})),
         found=tuple(sorted(found, key=lambda device: (device.family, natural_key(device.name)))),
+        shared=tuple(lists[Shared]),  # type: ignore[arg-type]
         skipped=tuple(sorted(skipped, key=lambda thing: (thing.family, natural_key(thing.what)))),
         problems=tuple(problems),
     )
 
 
-def _chosen(names: Iterable[str] | None) -> list[Family]:
-    known = families()
+def _of_host(host: Host, problems: list[Problem]) -> Iterator[Family]:
+    """Yield the families of the host's own profiles; one that is wrong is a problem."""
+    try:
+        for path in host.glob(f"{PROFILES}/*.yaml"):
+            try:
+                yield parse_profile(host.read_bytes(path), source=path).to_family()
+            except FileError as error:
+                problems.append(
+                    Problem(severity="error", rule="profile-invalid", message=error.message, hint=error.hint)
+                )
+    except HostError as error:
+        problems.append(Problem(severity="warning", rule="host-unreadable", message=error.message))
+
+
+def _chosen(names: Iterable[str] | None, given: Mapping[str, Family]) -> list[Family]:
+    known = sorted({*_places(), *given})
+
+    def load(name: str) -> Family:
+        return given.get(name) or _family(name)
+
     if names is None:
-        return list(known.values())
-    chosen = dict.fromkeys(names)
-    for name in chosen:
-        if name not in known:
+        return [family for family in map(load, known) if not family.on_request]
+    chosen: dict[str, Family] = {}
+    for name in names:
+        of_vendor = [load(one) for one in known if one.startswith(f"{name}-")]
+        own = [load(name)] if name in known else [family for family in of_vendor if not family.on_request]
+        if not own:
             message = f"unknown family {name!r}"
             raise UsageError(message, hint=f"known families are {', '.join(known)}")
-    return [known[name] for name in chosen]
+        chosen |= {family.name: family for family in own}
+    return list(chosen.values())
 
 
-def _reported(family: Family, host: Host, wanted: frozenset[str]) -> Iterator[Found | Skipped | Problem]:
+def _reported(family: Family, host: Host, wanted: frozenset[str]) -> Iterator[Report]:
     try:
         yield from family.discover(host, wanted)
     except HostError as error:
@@ -82,13 +130,3 @@ def _reported(family: Family, host: Host, wanted: frozenset[str]) -> Iterator[Fo
 def _never_seen(name: str) -> Problem:
     message = f"nothing on this host is called {name!r}"
     return Problem(severity="warning", rule="include-unknown", message=message)
-
-
-def _from_vendors() -> Iterator[Family]:
-    for module in pkgutil.iter_modules([str(_HERE / "vendors")]):
-        yield importlib.import_module(f"cdi.discovery.vendors.{module.name}").FAMILY
-
-
-def _from_profiles() -> Iterator[Family]:
-    for path in sorted((_HERE / "profiles").glob("*.yaml")):
-        yield parse_profile(path.read_bytes(), source=path.name).to_family()

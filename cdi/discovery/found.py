@@ -1,39 +1,54 @@
-"""What a family yields: things found and things skipped, each with its reason; and what a family is."""
+"""What a family yields: things found, what they share, things skipped, each with its reason; and what a family is."""
 
 from __future__ import annotations
 
-__all__ = ["Discovery", "Family", "Found", "Skipped"]
+__all__ = ["Discovery", "Family", "Found", "Report", "Shared", "Skipped"]
 
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Union
 
 import msgspec
 from msgspec import field
+
+from cdi.problem import Problem
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
 
     from cdi.host import Host
     from cdi.model import ContainerEdits
-    from cdi.problem import Problem
 
 
 class Found(msgspec.Struct, frozen=True, kw_only=True):
     """A device that a container can be given.
 
     `name` is the host's own word for it, other words are in `names` by what they are ("bdf", "uuid"); making
-    valid device names of them is the generator's work. `in_all` is false for what nobody should get unasked.
+    valid device names of them is the generator's work. `also` lists those of `names` that the device is called
+    as well, unless the user chooses. `edits` has the numbers of device nodes; the generator leaves them out
+    unless they are wanted. `in_all` is false for what nobody should get unasked.
     """
 
     family: str
     kind: str
     name: str
     names: Mapping[str, str] = field(default_factory=dict[str, str])
+    also: tuple[str, ...] = ()
     edits: ContainerEdits
+    annotations: Mapping[str, str] = field(default_factory=dict[str, str])
     how: str
     attributes: Mapping[str, str | int | bool] = field(default_factory=dict[str, "str | int | bool"])
     warnings: tuple[str, ...] = ()
     in_all: bool = True
+
+
+class Shared(msgspec.Struct, frozen=True, kw_only=True):
+    """What every device of a kind brings, the spec's own edits: control nodes, libraries, hooks, environment."""
+
+    family: str
+    kind: str
+    edits: ContainerEdits
+    how: str
+    warnings: tuple[str, ...] = ()
 
 
 class Skipped(msgspec.Struct, frozen=True, kw_only=True):
@@ -45,23 +60,30 @@ class Skipped(msgspec.Struct, frozen=True, kw_only=True):
     hint: str | None = None
 
 
+Report = Union[Found, Shared, Skipped, Problem]  # noqa: UP007 - evaluated, and 3.10 is supported
+
+
 class Family(msgspec.Struct, frozen=True, kw_only=True):
     """Hardware that is looked for together.
 
     `discover` yields what there is; its second argument holds the names that the user asked for, which override
-    a precaution (never a fact). Raising `HostError` ends the family, and is reported.
+    a precaution (never a fact). Raising `HostError` ends the family, and is reported. One that is `on_request`
+    looks only when it is named: it gives more than most should have, or what we know of it is uncertain.
     """
 
     name: str
     kind: str
     summary: str
-    discover: Callable[[Host, frozenset[str]], Iterator[Found | Skipped | Problem]]
+    discover: Callable[[Host, frozenset[str]], Iterator[Report]]
+    on_request: bool = False
 
 
 class Discovery(msgspec.Struct, frozen=True, kw_only=True):
     """What was found on a host, in the order of families and names, and everything there is to say about it."""
 
     families: tuple[str, ...]
+    kinds: tuple[str, ...] = ()
     found: tuple[Found, ...] = ()
+    shared: tuple[Shared, ...] = ()
     skipped: tuple[Skipped, ...] = ()
     problems: tuple[Problem, ...] = ()

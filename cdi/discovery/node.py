@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
-__all__ = ["Node", "NodeFault", "find_node"]
+__all__ = ["Node", "NodeFault", "edits_of", "find_node"]
 
 from typing import TYPE_CHECKING
 
 import msgspec
 
 from cdi.discovery.sysfs import Kobject
-from cdi.model import DeviceNode
+from cdi.model import ContainerEdits, DeviceNode
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     from cdi.host import Host, Stat
+
+_ANYONE = 0o006  # may read and write
 
 
 class NodeFault(Exception):
@@ -28,13 +32,30 @@ class Node(msgspec.Struct, frozen=True, kw_only=True):
     sysfs: str | None
 
     def edit(self, *, permissions: str | None = None) -> DeviceNode:
-        """Return the edit that brings the node into a container.
-
-        With the type and without numbers: runtimes take those from the live node, which may get others at the
-        next boot, and refuse a node of another type.
-        """
+        """Return the edit that brings the node into a container, with the numbers that it has now."""
         host_path = self.host_path if self.host_path != self.path else None
-        return DeviceNode(path=self.path, host_path=host_path, type=self.stat.type, permissions=permissions)
+        return DeviceNode(
+            path=self.path,
+            host_path=host_path,
+            type=self.stat.type,
+            major=self.stat.major,
+            minor=self.stat.minor,
+            permissions=permissions,
+        )
+
+
+def edits_of(nodes: Iterable[Node], *, permissions: str | None = None, groups: bool = False) -> ContainerEdits:
+    """Return the edits that bring nodes into a container.
+
+    With `groups` also the groups (`additionalGids`, CDI 0.7.0) of nodes that not everybody may open: a process
+    that is not root needs them.
+    """
+    nodes = list(nodes)
+    closed = {node.stat.gid for node in nodes if node.stat.gid and node.stat.mode & _ANYONE != _ANYONE}
+    return ContainerEdits(
+        device_nodes=tuple(node.edit(permissions=permissions) for node in nodes),
+        additional_gids=tuple(sorted(closed)) if groups else (),
+    )
 
 
 def find_node(host: Host, *, sysfs: str | None = None, path: str | None = None) -> Node:

@@ -1,34 +1,80 @@
-"""PCI functions: which one a kernel object belongs to, and what it says of itself."""
+"""PCI functions: which ones there are, which one a kernel object belongs to, and what each says of itself."""
 
 from __future__ import annotations
 
-__all__ = ["Function", "parse_bdf", "read_function"]
+__all__ = ["Function", "list_functions", "parse_bdf", "read_function"]
 
 import re
 from typing import TYPE_CHECKING
 
 import msgspec
 
-from cdi.discovery.sysfs import Kobject
+from cdi.discovery.sysfs import Kobject, parse_number, parse_uevent
+from cdi.host import HostError
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from cdi.host import Host
 
 # domain:bus:device.function; domains have up to 32 bits (Intel VMD, Hyper-V).
 _BDF = re.compile(r"[0-9a-f]{4,8}:[0-9a-f]{2}:[01][0-9a-f]\.[0-7]")
+_DEVICES = "/sys/bus/pci/devices"
 
 
 class Function(msgspec.Struct, frozen=True, kw_only=True):
-    """A PCI function; `bdf` is its address, `parent` the physical function that a virtual one belongs to."""
+    """A PCI function; `bdf` is its address, `parent` the physical function that a virtual one belongs to.
+
+    `class_code` is base class, subclass and interface: 0x030200 is a 3D controller.
+    """
 
     bdf: str
+    path: str  # without links
     vendor: int | None = None
     device: int | None = None
+    subsystem: int | None = None  # its vendor and its device: 0x10de1626
+    class_code: int | None = None
     driver: str | None = None
     numa_node: int | None = None  # None also when the kernel says -1
     parent: str | None = None
     functions: int = 0  # how many virtual functions it has
     unread: tuple[str, ...] = ()
+
+
+def list_functions(host: Host, *, vendor: int | None = None) -> Iterator[Function]:
+    """Yield the PCI functions of a host, or those of a vendor, by address; a function that cannot be read is left out.
+
+    One file tells whose a function is, so that a thousand others cost little:
+
+        /sys/bus/pci/devices/0000:01:00.0 -> ../../../devices/pci0000:00/0000:00:01.0/0000:01:00.0
+        /sys/bus/pci/devices/0000:01:00.0/uevent   DRIVER=nvidia PCI_CLASS=30200 PCI_ID=10DE:20B0 PCI_SUBSYS_ID=…
+    """
+    try:
+        names = host.listdir(_DEVICES)
+    except HostError as error:
+        if error.missing:
+            return
+        raise
+    for name in names:
+        if not _BDF.fullmatch(name):
+            continue
+        try:
+            if vendor is None or _vendor(host, f"{_DEVICES}/{name}") == vendor:
+                function = read_function(host, host.resolve(f"{_DEVICES}/{name}"))
+                if function is not None:
+                    yield function
+        except HostError:  # it was unplugged meanwhile, or its attributes are out of reach
+            continue
+
+
+def _vendor(host: Host, path: str) -> int | None:
+    try:
+        identity = parse_uevent(host.read_text(f"{path}/uevent")).get("PCI_ID")
+    except HostError:
+        identity = None
+    if identity is not None:
+        return parse_number("0x" + identity.partition(":")[0])
+    return parse_number(host.read_text(f"{path}/vendor"))
 
 
 def parse_bdf(path: str) -> str | None:
@@ -46,10 +92,14 @@ def read_function(host: Host, path: str) -> Function | None:
         return None
     here = Kobject(host, path[: path.rindex(bdf) + len(bdf)])
     numa = here.number("numa_node")
+    subsystem = here.number("subsystem_vendor"), here.number("subsystem_device")
     return Function(
         bdf=bdf,
+        path=here.path,
         vendor=here.number("vendor"),
         device=here.number("device"),
+        subsystem=None if subsystem[0] is None or subsystem[1] is None else subsystem[0] << 16 | subsystem[1],
+        class_code=here.number("class"),
         driver=here.target("driver"),
         numa_node=numa if numa is not None and numa >= 0 else None,
         parent=here.target("physfn"),

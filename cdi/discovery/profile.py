@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-__all__ = ["Profile", "parse_profile"]
+__all__ = ["PROFILES", "Profile", "parse_profile"]
 
 from functools import partial
 from typing import TYPE_CHECKING, Literal
 
 import msgspec
 
-from cdi.discovery.found import Family, Found, Skipped
+from cdi.discovery.found import Family, Found, Report, Skipped
 from cdi.discovery.node import Node, NodeFault, find_node
 from cdi.errors import FileError
 from cdi.host import Host, HostError
@@ -18,7 +18,8 @@ from cdi.model import ContainerEdits
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from cdi.problem import Problem
+
+PROFILES = "/etc/cdi-tools/profiles.d"  # where a host has profiles of its own
 
 
 class Subject(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -66,7 +67,7 @@ def parse_profile(text: bytes, *, source: str) -> Profile:
         raise FileError(message) from error
 
 
-def _discover(profile: Profile, host: Host, _wanted: frozenset[str]) -> Iterator[Found | Skipped | Problem]:
+def _discover(profile: Profile, host: Host, _wanted: frozenset[str]) -> Iterator[Report]:
     for subject in profile.devices:
         try:
             matches = list(host.glob(subject.sysfs)) if subject.sysfs is not None else []

@@ -8,9 +8,11 @@ import errno
 import os
 from fnmatch import fnmatchcase
 from pathlib import Path
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from cdi.errors import FileError
+from cdi.host.below import Below
+from cdi.host.remembering import Remembering
 from cdi.host.source import HostError, Source, Stat
 from cdi.host.tree import Tree, parse_tree
 from cdi.names import natural_key
@@ -29,36 +31,46 @@ class Host:
     """A file system root and what is read below it; paths are absolute inside the root and never lead out.
 
     `dev_root` and `driver_root` are directories inside the root that hold the device nodes and the driver's
-    files, where those are not the root's own (a driver installed by a container). Reads raise `HostError`;
-    `exists`, `lookup` and `node` answer for a path at which there is nothing.
+    files, where those are not the root's own (a driver installed by a container); `library_dirs` are further
+    directories of its libraries, as paths below the driver root. Reads raise `HostError`; `exists`, `lookup` and
+    `node` answer for a path at which there is nothing.
     """
 
     def __init__(
         self,
         root: str | os.PathLike[str] = "/",
         *,
-        dev_root: str = "/",
-        driver_root: str = "/",
+        dev_root: str | None = None,
+        driver_root: str | None = None,
+        library_dirs: tuple[str, ...] = (),
         source: Source | None = None,
     ) -> None:
         self._source = source if source is not None else Directory(os.fspath(root))
-        self.dev_root = dev_root
-        self.driver_root = driver_root
+        self._root = os.fspath(root) if source is None else None
+        self._dev_root = dev_root
+        self._driver_root = driver_root
+        self.library_dirs = library_dirs
 
     @classmethod
-    def from_tree(cls, text: str, *, source: str = "tree", dev_root: str = "/", driver_root: str = "/") -> Host:
-        """Return the host that a text tree describes; raise `FileError` naming `source` and line if it is wrong."""
+    def from_tree(cls, text: str, *, source: str = "tree", **places: Any) -> Host:
+        """Return the host that a text tree describes; raise `FileError` naming `source` and line if it is wrong.
+
+        `places` are the keywords of `Host` itself.
+        """
         entries = parse_tree(text, source=source)
         try:
             tree = Tree(entries)
         except OSError as error:
             message = f"{source}: {error.filename!r} lies below an entry that is no directory"
             raise FileError(message) from error
-        return cls(source=tree, dev_root=dev_root, driver_root=driver_root)
+        return cls(source=tree, **places)
 
     @classmethod
-    def load(cls, path: str | os.PathLike[str], *, dev_root: str = "/", driver_root: str = "/") -> Host:
-        """Return the host at a path: a text tree, a directory that holds one as `host.tree`, or any directory."""
+    def load(cls, path: str | os.PathLike[str], **places: Any) -> Host:
+        """Return the host at a path: a text tree, a directory that holds one as `host.tree`, or any directory.
+
+        `places` are the keywords of `Host` itself.
+        """
         place = Path(path)
         is_tree = place.is_file()
         file = place if is_tree else place / TREE_NAME
@@ -66,7 +78,7 @@ class Host:
             if not place.is_dir():
                 missing = f"cannot read host {os.fspath(path)!r}: no such directory or text tree"
                 raise FileError(missing)
-            return cls(path, dev_root=dev_root, driver_root=driver_root)
+            return cls(path, **places)
         try:
             raw = Directory(str(file.parent.resolve())).read(f"/{file.name}", _MAX_TREE)
             text = raw.decode()
@@ -75,7 +87,25 @@ class Host:
         except UnicodeDecodeError as error:
             message = f"cannot read {str(file)!r}: not a text tree, it is not UTF-8"
             raise FileError(message) from error
-        return cls.from_tree(text, source=str(file), dev_root=dev_root, driver_root=driver_root)
+        return cls.from_tree(text, source=str(file), **places)
+
+    def over(self, source: Source) -> Host:
+        """Return this host as read through another source."""
+        host = Host(
+            dev_root=self._dev_root, driver_root=self._driver_root, library_dirs=self.library_dirs, source=source
+        )
+        host._root = self._root
+        return host
+
+    def remembering(self) -> Host:
+        """Return this host as it is now: what was read once is not read again."""
+        return self.over(Remembering(self._source))
+
+    def below(self, top: str) -> Host:
+        """Return what a process sees after a chroot into a directory of this host; raise `HostError`."""
+        if top == "/":
+            return self
+        return self.over(Below(self._source, self.resolve(top)))
 
     def __repr__(self) -> str:
         return f"Host({self._source!r})"
@@ -84,6 +114,25 @@ class Host:
     def source(self) -> Source:
         """What this host is read from."""
         return self._source
+
+    @property
+    def dev_root(self) -> str:
+        """The directory that holds `/dev`."""
+        return self._dev_root or "/"
+
+    @property
+    def driver_root(self) -> str:
+        """The directory that holds the driver's `/usr` and `/lib`."""
+        return self._driver_root or "/"
+
+    @property
+    def may_load(self) -> bool:
+        """Whether a library of the driver may be loaded into this process, and answers for this host.
+
+        It may if the root is that of the machine that we run on, or if the user named a driver root: code of any
+        other root is not to be trusted, and would ask the kernel that runs here about another machine.
+        """
+        return self._root is not None and (self._driver_root is not None or _is_own_root(self._root))
 
     def read_bytes(self, path: str, *, limit: int = _MAX_READ) -> bytes:
         """Return the content of a regular file; one of more than `limit` bytes is an error."""
@@ -144,6 +193,10 @@ class Host:
         """Return the path of a driver's file below `driver_root`."""
         return self.driver_root.rstrip("/") + path
 
+    def open(self, path: str) -> int:
+        """Return a descriptor to read a regular file, for the caller to close."""
+        return self._ask("open", path, lambda: self._source.open(path))
+
     def _glob(self, base: str, parts: list[str]) -> Iterator[str]:
         if not parts:
             if self.exists(base or "/"):
@@ -173,3 +226,11 @@ class Host:
             raise HostError(path, action, error) from error
         except ValueError as error:  # a null character, which Python words differently from version to version
             raise HostError(path, action, OSError(errno.EINVAL, "embedded null byte")) from error
+
+
+def _is_own_root(root: str) -> bool:
+    """Return whether a directory is the root of this machine, also as a container with the host's PIDs sees it."""
+    try:
+        return os.path.samestat(os.stat(root), os.stat("/")) or os.path.samestat(os.stat(root), os.stat("/proc/1/root"))  # noqa: PTH116 - of a string
+    except OSError:
+        return False

@@ -1,4 +1,4 @@
-"""What a host is read from: the five questions that a directory, a text tree or a recorder answers."""
+"""What a host is read from: the questions that a directory, a text tree or a recorder answers."""
 
 from __future__ import annotations
 
@@ -57,4 +57,8 @@ class Source(Protocol):
 
     def stat(self, path: str, *, follow: bool) -> Stat:
         """Return what is at the path; of a link in last place, itself unless `follow`."""
+        ...
+
+    def open(self, path: str) -> int:
+        """Return a descriptor to read a regular file, for the caller to close; `ENOTSUP` where there are no files."""
         ...

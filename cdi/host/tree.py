@@ -105,6 +105,10 @@ class Tree:
         """Return what is at the path; of a link in last place, itself unless `follow`."""
         return self._entry(path, follow=follow).stat
 
+    def open(self, path: str) -> int:
+        """Fail: a text has no files."""
+        raise _failure(errno.ENOTSUP, path)
+
     def _add(self, path: str, entry: Entry) -> None:
         if path == "/":
             return

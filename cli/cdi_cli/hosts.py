@@ -2,26 +2,78 @@
 
 from __future__ import annotations
 
-__all__ = ["host_of", "loaded", "notes_of", "refuse_conflicts"]
+__all__ = [
+    "DevRoot",
+    "DriverRoot",
+    "LibraryDirs",
+    "Profiles",
+    "host_of",
+    "loaded",
+    "notes_of",
+    "own_families",
+    "refuse_conflicts",
+]
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Annotated
 
-from cdi.errors import FileConflict
+import typer
+
+from cdi.errors import FileConflict, UsageError
+from cdi.files import read
 from cdi.registry import Registry
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
 
+    from cdi.discovery import Family
     from cdi.host import Host
     from cdi.model import Spec
     from cdi_cli.settings import Settings
 
 
-def host_of(settings: Settings) -> Host:
+# Options of every command that looks for hardware.
+DriverRoot = Annotated[
+    str | None,
+    typer.Option(metavar="DIR", help="Where the driver's files are, if a container installed it.", show_default=False),
+]
+DevRoot = Annotated[
+    str | None,
+    typer.Option(metavar="DIR", help="Where /dev is, if not in the root.", show_default=False),
+]
+LibraryDirs = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--library-search-path", metavar="DIR", help="Another directory of the driver's libraries.", show_default=False
+    ),
+]
+Profiles = Annotated[
+    list[str] | None,
+    typer.Option("--profile", metavar="FILE", help="Look for what this profile describes, too.", show_default=False),
+]
+
+
+def host_of(
+    settings: Settings,
+    *,
+    dev_root: str | None = None,
+    driver_root: str | None = None,
+    library_dirs: Sequence[str] | None = None,
+) -> Host:
     """Return the host at `--root`: the real one, a directory, or a text tree."""
     from cdi.host import Host  # noqa: PLC0415 - few commands look at the host
 
-    return Host.load(settings.root)
+    for path in (dev_root, driver_root, *(library_dirs or ())):
+        if path is not None and not path.startswith("/"):
+            message = f"{path!r} is not absolute"
+            raise UsageError(message, hint="roots and library directories are absolute paths below --root")
+    return Host.load(settings.root, dev_root=dev_root, driver_root=driver_root, library_dirs=tuple(library_dirs or ()))
+
+
+def own_families(profiles: Sequence[str] | None) -> list[Family]:
+    """Return the families of the profiles that `--profile` names."""
+    from cdi.discovery.profile import parse_profile  # noqa: PLC0415 - as above
+
+    return [parse_profile(read(path), source=path).to_family() for path in profiles or ()]
 
 
 def loaded(settings: Settings, *, watch: bool = False) -> Registry:

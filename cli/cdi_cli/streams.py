@@ -26,7 +26,7 @@ def open_missing() -> None:
     for descriptor in (0, 1, 2):
         try:
             os.fstat(descriptor)
-        except OSError:  # noqa: PERF203 - three times
+        except OSError:
             _closed.add(os.open(os.devnull, os.O_RDWR))
 
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
-from cdi.discovery.found import Family, Found, Skipped
+from cdi.discovery.found import Family, Found, Report, Skipped
 from cdi.discovery.net import Interface, read_default_routes, read_interface
 from cdi.host import Host, HostError
 from cdi.model import ContainerEdits, NetDevice
@@ -48,7 +48,7 @@ class _Surroundings(msgspec.Struct, frozen=True, kw_only=True):
     carriers: Mapping[str, str]  # of default routes, and what they are built on
 
 
-def _discover(host: Host, wanted: frozenset[str]) -> Iterator[Found | Skipped | Problem]:
+def _discover(host: Host, wanted: frozenset[str]) -> Iterator[Report]:
     interfaces: list[Interface] = []
     for name in host.listdir("/sys/class/net"):
         try:

@@ -13,7 +13,7 @@ from cdi.discovery import Discovery
 from cdi.discovery import discover as discover_on
 from cdi.errors import NothingFound
 from cdi_cli.answer import Answer
-from cdi_cli.hosts import host_of
+from cdi_cli.hosts import DevRoot, DriverRoot, LibraryDirs, Profiles, host_of, own_families
 
 EXAMPLES = {"discover": "cdi discover\ncdi discover netdev -o json\ncdi --root host.tree discover"}
 
@@ -34,6 +34,8 @@ class Hardware(Answer, frozen=True, kw_only=True):
         for found in plain["found"]:
             found["containerEdits"] = found.pop("edits")
             found["inAll"] = found.pop("in_all")
+        for shared in plain["shared"]:
+            shared["containerEdits"] = shared.pop("edits")
         return {"version": 1} | plain
 
 
@@ -41,17 +43,22 @@ def discover(
     ctx: typer.Context,
     families: Annotated[
         list[str] | None,
-        typer.Argument(metavar="[FAMILY]...", help="Families of hardware to look for; else all.", show_default=False),
+        typer.Argument(metavar="[FAMILY]...", help="Families of hardware, or vendors; else all.", show_default=False),
     ] = None,
     *,
     include: Annotated[
         list[str] | None,
         typer.Option(metavar="NAME", help="Offer this device although it would be skipped.", show_default=False),
     ] = None,
+    driver_root: DriverRoot = None,
+    dev_root: DevRoot = None,
+    library_search_path: LibraryDirs = None,
+    profile: Profiles = None,
 ) -> Hardware:
     """Show the hardware that can be given to containers, and what was skipped.
 
     Exit code: 0 something was found, 3 nothing.
     """
-    discovery = discover_on(host_of(ctx.obj), families or None, include=include or ())
+    host = host_of(ctx.obj, dev_root=dev_root, driver_root=driver_root, library_dirs=library_search_path)
+    discovery = discover_on(host, families or None, include=include or (), more=own_families(profile))
     return Hardware(discovery=discovery, notes=tuple(problem.message for problem in discovery.problems))

@@ -10,24 +10,37 @@ import msgspec
 import typer
 from msgspec.structs import replace
 
-from cdi.discovery import discover, families
+from cdi.compat import newest_version
+from cdi.discovery import discover
 from cdi.encode import to_data
-from cdi.errors import UsageError
+from cdi.errors import CdiError, UsageError
 from cdi.generation import generate as generate_from
 from cdi.generation import nothing_found
+from cdi.hostcheck import check_host
 from cdi.names import spec_name
+from cdi.versions import VERSIONS
 from cdi_cli.answer import Answer
 from cdi_cli.differing import Change, changes
 from cdi_cli.documents import Stream, delivered
-from cdi_cli.hosts import host_of, loaded, refuse_conflicts
+from cdi_cli.hosts import (
+    DevRoot,
+    DriverRoot,
+    LibraryDirs,
+    Profiles,
+    host_of,
+    loaded,
+    own_families,
+    refuse_conflicts,
+)
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterable, Iterator, Sequence
     from pathlib import Path
 
     from cdi.discovery import Discovery
     from cdi.generation import Generated
     from cdi.model import Device, Spec
+    from cdi.problem import Problem
     from cdi.registry import LoadedSpec, Registry
     from cdi_cli.settings import Settings
 
@@ -75,7 +88,7 @@ def generate(
     ctx: typer.Context,
     chosen: Annotated[
         list[str] | None,
-        typer.Argument(metavar="[FAMILY]...", help="Families of hardware; else all.", show_default=False),
+        typer.Argument(metavar="[FAMILY]...", help="Families of hardware, or vendors; else all.", show_default=False),
     ] = None,
     *,
     install: Annotated[
@@ -101,19 +114,70 @@ def generate(
         list[str] | None,
         typer.Option(metavar="NAME", help="Offer this device although it would be skipped.", show_default=False),
     ] = None,
+    driver_root: DriverRoot = None,
+    dev_root: DevRoot = None,
+    library_search_path: LibraryDirs = None,
+    profile: Profiles = None,
     name: Annotated[
         list[str] | None,
-        typer.Option(metavar="WORD", help="Name devices by this, such as bdf; repeatable.", show_default=False),
+        typer.Option(
+            "--name",
+            "--device-name-strategy",
+            metavar="WORD",
+            help="Name devices by this, such as bdf, index or uuid; repeatable.",
+            show_default=False,
+        ),
+    ] = None,
+    device_id: Annotated[
+        list[str] | None,
+        typer.Option(metavar="NAME", help="Only this device, by any of its names; repeatable.", show_default=False),
     ] = None,
     no_all: Annotated[
-        bool, typer.Option("--no-all", help="Leave out the device that brings all others.", show_default=False)
+        bool,
+        typer.Option(
+            "--no-all", "--no-all-device", help="Leave out the device that brings all others.", show_default=False
+        ),
     ] = False,
+    vendor: Annotated[
+        str | None, typer.Option(metavar="NAME", help="The vendor of the only kind.", show_default=False)
+    ] = None,
+    class_: Annotated[
+        str | None, typer.Option("--class", metavar="NAME", help="The class of the only kind.", show_default=False)
+    ] = None,
     cdi_version: Annotated[
         str | None,
         typer.Option(metavar="VERSION", help="Write for runtimes that know no more.", show_default=False),
     ] = None,
+    compat: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="RUNTIME", help="Write what this reads, podman-4.9 for example; repeatable.", show_default=False
+        ),
+    ] = None,
+    numbers: Annotated[
+        bool, typer.Option("--numbers", help="Write the numbers of device nodes.", show_default=False)
+    ] = False,
+    annotations: Annotated[
+        bool, typer.Option("--annotations", help="Write NUMA nodes and the like (CDI 0.6.0).", show_default=False)
+    ] = False,
+    no_hooks: Annotated[
+        bool, typer.Option("--no-hooks", help="Use no hook; links become mounts.", show_default=False)
+    ] = False,
+    disable_hook: Annotated[
+        list[str] | None,
+        typer.Option(metavar="NAME", help="Leave out this hook, or all; repeatable.", show_default=False),
+    ] = None,
+    hook_path: Annotated[
+        str | None,
+        typer.Option(
+            "--hook-path", "--nvidia-cdi-hook-path", metavar="PATH", help="The program of hooks.", show_default=False
+        ),
+    ] = None,
     force: Annotated[
-        bool, typer.Option("--force", help="Replace files that are not ours.", show_default=False)
+        bool,
+        typer.Option(
+            "--force", help="Replace files that are not ours; install what this host lacks.", show_default=False
+        ),
     ] = False,
 ) -> Stream | Staleness:
     """Write specs for the hardware of this host.
@@ -123,9 +187,25 @@ def generate(
     """
     settings: Settings = ctx.obj
     _refuse_two({"--install": install, "--check": check, "--output-file": output_file, "--output-dir": output_dir})
-    discovery = discover(host_of(settings), chosen or None, include=include or ())
-    generated = generate_from(discovery, names=name or (), all_device=not no_all, max_version=cdi_version)
+    host = host_of(settings, dev_root=dev_root, driver_root=driver_root, library_dirs=library_search_path)
+    discovery = discover(host, chosen or None, include=include or (), more=own_families(profile))
+    generated = generate_from(
+        discovery,
+        names=name or (),
+        devices=device_id or (),
+        all_device=not no_all,
+        max_version=_cap(cdi_version, compat or ()),
+        numbers=numbers,
+        annotations=annotations,
+        hooks=not no_hooks,
+        disable_hooks=disable_hook or (),
+        hook_program=hook_path,
+        vendor=vendor,
+        class_=class_,
+    )
+    faults = [(spec, problem) for spec in generated.specs for problem in check_host(spec, host)]
     notes = [problem.message for problem in discovery.problems]
+    notes += dict.fromkeys(_fault(spec, problem) for spec, problem in faults)
     notes += _explanations(discovery, generated) if explain else []
     if check:
         comparisons = _comparisons(discovery, generated, settings)
@@ -135,6 +215,7 @@ def generate(
         raise nothing_found(discovery, generated)
     directory = settings.dirs[-1] if install else output_dir
     if install and not force:
+        _refuse_faults(problem for _, problem in faults)
         suffix = "json" if settings.output == "json" else "yaml"
         named = {f"{spec_name(spec.vendor, spec.class_)}.{suffix}": spec for spec in generated.specs}
         refuse_conflicts(settings, named)
@@ -149,6 +230,27 @@ def _refuse_two(places: dict[str, object]) -> None:
         raise UsageError(message)
 
 
+def _cap(version: str | None, runtimes: Sequence[str]) -> str | None:
+    """Return the lowest of the versions that the user names, and that the runtimes read."""
+    caps = [version] if version is not None else []
+    caps += [newest_version(runtime) for runtime in runtimes]
+    unknown = next((cap for cap in caps if cap.removeprefix("v") not in VERSIONS), None)
+    return unknown or min(caps, key=lambda cap: VERSIONS.index(cap.removeprefix("v")), default=None)
+
+
+def _fault(spec: Spec, problem: Problem) -> str:
+    return f"{spec.kind}: {problem.message}" + (f" ({problem.hint})" if problem.hint else "")
+
+
+def _refuse_faults(problems: Iterable[Problem]) -> None:
+    """Raise when containers would not start with what is to be installed."""
+    first = next((problem for problem in problems if problem.severity == "error"), None)
+    if first is not None:
+        message = f"not installed, containers would not start: {first.message}"
+        hint = "--no-hooks writes specs that need none" if first.rule == "host-hook-missing" else first.hint
+        raise CdiError(message, hint=f"{hint}, or use --force" if hint else "use --force to install it all the same")
+
+
 def _explanations(discovery: Discovery, generated: Generated) -> list[str]:
     notes = [f"{note.subject}: {note.text}" for note in generated.explanations]
     return notes + [
@@ -159,9 +261,8 @@ def _explanations(discovery: Discovery, generated: Generated) -> list[str]:
 
 def _comparisons(discovery: Discovery, generated: Generated, settings: Settings) -> tuple[Comparison, ...]:
     """Return a comparison for each kind that there is now, or that is installed and could be found."""
-    kinds = {families()[family].kind for family in discovery.families}
     registry = loaded(settings)
-    installed = {one.spec.kind for one in registry.specs if one.spec.kind in kinds}
+    installed = {one.spec.kind for one in registry.specs if one.spec.kind in discovery.kinds}
     fresh = {spec.kind: spec for spec in generated.specs}
     return tuple(_comparison(kind, fresh.get(kind), registry) for kind in sorted(fresh.keys() | installed))
 

@@ -11,7 +11,7 @@ import typer
 from cdi.recording import snapshot as record
 from cdi_cli.answer import Answer
 from cdi_cli.files import write_text
-from cdi_cli.hosts import host_of
+from cdi_cli.hosts import DevRoot, DriverRoot, LibraryDirs, host_of
 
 EXAMPLES = {"snapshot": "cdi snapshot --output-file host.tree\ncdi --root host.tree discover"}
 
@@ -29,12 +29,15 @@ def snapshot(
         str | None,
         typer.Option(metavar="FILE", help="Write there.", show_default=False),
     ] = None,
+    driver_root: DriverRoot = None,
+    dev_root: DevRoot = None,
+    library_search_path: LibraryDirs = None,
 ) -> Tree:
     """Record this host as a text tree that --root can stand in for.
 
     It holds what discovery reads. Addresses, serial numbers and UUIDs are replaced, so it can go into a report.
     """
-    text = record(host_of(ctx.obj))
+    text = record(host_of(ctx.obj, dev_root=dev_root, driver_root=driver_root, library_dirs=library_search_path))
     if output_file is None:
         return Tree(text=text)
     return Tree(text="", notes=(f"wrote {write_text(output_file, text)}",))

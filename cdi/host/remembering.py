@@ -1,0 +1,60 @@
+"""A source that asks each question once: families that look at the same things share the answers, and agree."""
+
+from __future__ import annotations
+
+__all__ = ["Remembering"]
+
+from typing import TYPE_CHECKING, Any, TypeVar
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from cdi.host.source import Source, Stat
+
+_T = TypeVar("_T")
+
+
+class Remembering:
+    """The answers of another source, failures too, as they were when they were first asked for."""
+
+    def __init__(self, source: Source) -> None:
+        self._source = source
+        self._answers: dict[tuple[Any, ...], Any] = {}
+
+    def __repr__(self) -> str:
+        return f"Remembering({self._source!r})"
+
+    def read(self, path: str, limit: int) -> bytes:
+        """Return the content of a regular file of at most `limit` bytes."""
+        return self._ask(("read", path, limit), lambda: self._source.read(path, limit))
+
+    def listdir(self, path: str) -> list[str]:
+        """Return the names in a directory, in any order."""
+        return self._ask(("listdir", path), lambda: self._source.listdir(path))
+
+    def readlink(self, path: str) -> str:
+        """Return the target of a link as it is written."""
+        return self._ask(("readlink", path), lambda: self._source.readlink(path))
+
+    def resolve(self, path: str) -> str:
+        """Return the path without links and dots."""
+        return self._ask(("resolve", path), lambda: self._source.resolve(path))
+
+    def stat(self, path: str, *, follow: bool) -> Stat:
+        """Return what is at the path; of a link in last place, itself unless `follow`."""
+        return self._ask(("stat", path, follow), lambda: self._source.stat(path, follow=follow))
+
+    def open(self, path: str) -> int:
+        """Return a descriptor to read a regular file, for the caller to close; asked for anew each time."""
+        return self._source.open(path)
+
+    def _ask(self, question: tuple[Any, ...], ask: Callable[[], _T]) -> _T:
+        if question not in self._answers:
+            try:
+                self._answers[question] = ask()
+            except OSError as error:
+                self._answers[question] = error
+        answer = self._answers[question]
+        if isinstance(answer, OSError):
+            raise answer
+        return answer  # type: ignore[no-any-return]
