@@ -6,6 +6,7 @@ __all__ = ["Explanation", "Generated", "generate", "nothing_found"]
 
 import hashlib
 import re
+from collections import Counter
 from itertools import chain, count
 from typing import TYPE_CHECKING
 
@@ -37,10 +38,14 @@ class Explanation(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Generated(msgspec.Struct, frozen=True, kw_only=True):
-    """The specs, sorted by kind, and an explanation for each decision; iterating gives the specs."""
+    """The specs, sorted by kind, and an explanation for each decision; iterating gives the specs.
+
+    `losses` say what containers do not get because of a version cap, or for want of hooks.
+    """
 
     specs: tuple[Spec, ...] = ()
     explanations: tuple[Explanation, ...] = ()
+    losses: tuple[Explanation, ...] = ()
 
     def __iter__(self) -> Iterator[Spec]:
         return iter(self.specs)
@@ -61,6 +66,20 @@ class _Choices(msgspec.Struct, frozen=True, kw_only=True):
     hooks: bool
     disable_hooks: frozenset[str]
     hook_program: str | None
+
+
+class _Notes:
+    """What there is to say, as it comes up."""
+
+    def __init__(self) -> None:
+        self.explanations: list[Explanation] = []
+        self.losses: list[Explanation] = []
+
+    def explain(self, subject: str, *texts: str) -> None:
+        self.explanations += [Explanation(subject=subject, text=text) for text in texts]
+
+    def lose(self, subject: str, text: str) -> None:
+        self.losses.append(Explanation(subject=subject, text=text))
 
 
 class _Named(msgspec.Struct, frozen=True, kw_only=True):
@@ -113,15 +132,20 @@ def generate(  # noqa: PLR0913 - one argument a choice, all by keyword
     kinds: dict[str, list[Found]] = {}
     for one in found:
         kinds.setdefault(one.kind, []).append(one)
-    notes: list[Explanation] = []
+    notes = _Notes()
     specs = [_spec(kind, kinds[kind], discovery, choices, notes) for kind in sorted(kinds)]
-    return Generated(specs=tuple(spec for spec in specs if spec is not None), explanations=tuple(notes))
+    return Generated(
+        specs=tuple(spec for spec in specs if spec is not None),
+        explanations=tuple(notes.explanations),
+        losses=tuple(dict.fromkeys(notes.losses)),
+    )
 
 
 def nothing_found(discovery: Discovery, generated: Generated | None = None) -> NothingFound:
     """Return the error for a host that has nothing to offer; its hint gives the reasons, one a line."""
     reasons = [f"{problem.message}" for problem in discovery.problems]
-    reasons += [f"{note.subject}: {note.text}" for note in generated.explanations] if generated is not None else []
+    if generated is not None:
+        reasons += [f"{note.subject}: {note.text}" for note in (*generated.explanations, *generated.losses)]
     reasons += [
         f"{thing.family}: {thing.what}: {thing.why}" + (f" ({thing.hint})" if thing.hint else "")
         for thing in discovery.skipped
@@ -166,12 +190,10 @@ def _renamed(discovery: Discovery, vendor: str | None, class_: str | None) -> Di
     )
 
 
-def _spec(
-    kind: str, found: Sequence[Found], discovery: Discovery, choices: _Choices, notes: list[Explanation]
-) -> Spec | None:
+def _spec(kind: str, found: Sequence[Found], discovery: Discovery, choices: _Choices, notes: _Notes) -> Spec | None:
     parts = [part for part in discovery.shared if part.kind == kind]
     for part in parts:
-        notes += [Explanation(subject=kind, text=text) for text in (part.how, *part.warnings)]
+        notes.explain(kind, part.how, *part.warnings)
     whole = append(NO_EDITS, *(part.edits for part in parts))
     shared = _chosen_edits(whole, choices, kind, notes)
     named = _named(found, whole, choices, notes)
@@ -183,15 +205,12 @@ def _spec(
     spec = Spec(cdi_version=LATEST, kind=kind, devices=tuple(devices), container_edits=shared)
     if choices.max_version is not None:
         lowered = downgrade(spec, choices.max_version)
-        notes += [
-            Explanation(subject=kind, text=f"{drop.where} dropped for {choices.max_version}: {drop.cost}")
-            for drop in lowered.dropped
-        ]
+        for (what, cost), times in Counter((drop.what, drop.cost) for drop in lowered.dropped).items():
+            often = f", {times} times" if times > 1 else ""
+            notes.lose(kind, f"{what} left out for CDI {choices.max_version}{often}: {cost}")
         spec = lowered.spec
     version = needed_version(spec)
-    notes.append(
-        Explanation(subject=kind, text=f"cdiVersion {version} is the lowest that has {_reason(spec, version)}")
-    )
+    notes.explain(kind, f"cdiVersion {version} is the lowest that has {_reason(spec, version)}")
     return replace(spec, cdi_version=version)
 
 
@@ -207,7 +226,7 @@ def _reason(spec: Spec, version: str) -> str:
 
 
 def _chosen_edits(
-    edits: ContainerEdits, choices: _Choices, subject: str, notes: list[Explanation], around: ContainerEdits = NO_EDITS
+    edits: ContainerEdits, choices: _Choices, subject: str, notes: _Notes, around: ContainerEdits = NO_EDITS
 ) -> ContainerEdits:
     """Return edits with the numbers and hooks that are wanted."""
     if not choices.numbers:
@@ -215,7 +234,8 @@ def _chosen_edits(
         edits = replace(edits, device_nodes=nodes)
     if not choices.hooks:
         edits, lost = without_all(edits, (around,))
-        notes += [Explanation(subject=subject, text=f"without hooks there is no {what}") for what in lost]
+        for what in lost:
+            notes.lose(subject, f"without hooks there is no {what}")
     elif _ALL in choices.disable_hooks:
         edits = replace(edits, hooks=())
     elif edits.hooks:
@@ -224,7 +244,7 @@ def _chosen_edits(
     return sort(deduplicate(edits))
 
 
-def _named(found: Sequence[Found], shared: ContainerEdits, choices: _Choices, notes: list[Explanation]) -> list[_Named]:
+def _named(found: Sequence[Found], shared: ContainerEdits, choices: _Choices, notes: _Notes) -> list[_Named]:
     """Return a device for each thing and name, sorted, each name once; a thing's own name goes before others."""
     taken = {_ALL}
     named: list[_Named] = []
@@ -236,10 +256,10 @@ def _named(found: Sequence[Found], shared: ContainerEdits, choices: _Choices, no
             name = _free_name([wish, one.name], taken)
             taken.add(name)
             subject = f"{one.kind}={name}"
-            notes.append(Explanation(subject=subject, text=one.how))
+            notes.explain(subject, one.how)
             if name != wish:
-                notes.append(Explanation(subject=subject, text=f"called so because {wish!r} is no free device name"))
-            notes += [Explanation(subject=subject, text=warning) for warning in one.warnings]
+                notes.explain(subject, f"called so because {wish!r} is no free device name")
+            notes.explain(subject, *one.warnings)
             device = Device(name=name, annotations=annotations, container_edits=edits)
             named.append(_Named(device=device, found=one))
     for entry in list(named) if not choices.names else ():
@@ -247,7 +267,7 @@ def _named(found: Sequence[Found], shared: ContainerEdits, choices: _Choices, no
             name = entry.found.names.get(key, "")
             if device_fault(name) is None and name not in taken:
                 taken.add(name)
-                notes.append(Explanation(subject=f"{entry.found.kind}={name}", text=f"also {entry.device.name}"))
+                notes.explain(f"{entry.found.kind}={name}", f"also {entry.device.name}")
                 named.append(_Named(device=replace(entry.device, name=name), found=entry.found))
     return sorted(named, key=lambda entry: natural_key(entry.device.name))
 
@@ -269,19 +289,20 @@ def _hashed(wish: str) -> str:
     return f"{stem}-{hashlib.sha256(wish.encode('utf-8', 'surrogatepass')).hexdigest()[:4]}"
 
 
-def _fits(one: _Named, kind: str, shared: ContainerEdits, cap: str | None, notes: list[Explanation]) -> bool:
+def _fits(one: _Named, kind: str, shared: ContainerEdits, cap: str | None, notes: _Notes) -> bool:
     if cap is None:
         return True
     try:
         downgrade(Spec(cdi_version=LATEST, kind=kind, devices=(one.device,), container_edits=shared), cap)
     except CdiError as error:
-        text = f"left out: {error.message}" + (f" ({error.hint})" if error.hint else "")
-        notes.append(Explanation(subject=f"{kind}={one.device.name}", text=text))
+        notes.lose(
+            f"{kind}={one.device.name}", f"left out: {error.message}" + (f" ({error.hint})" if error.hint else "")
+        )
         return False
     return True
 
 
-def _all(kind: str, named: Sequence[_Named], notes: list[Explanation]) -> Iterator[Device]:
+def _all(kind: str, named: Sequence[_Named], notes: _Notes) -> Iterator[Device]:
     """Yield the device that brings every other: of two that want the same place in the container, the first."""
     subject = f"{kind}={_ALL}"
     parts: list[ContainerEdits] = []
@@ -294,13 +315,9 @@ def _all(kind: str, named: Sequence[_Named], notes: list[Explanation]) -> Iterat
         own = dict(_places(edits))
         clash = next((place for place, entry in own.items() if places.get(place, entry) != entry), None)
         if not one.found.in_all:
-            notes.append(
-                Explanation(subject=subject, text=f"without {one.device.name}, which must be asked for by name")
-            )
+            notes.explain(subject, f"without {one.device.name}, which must be asked for by name")
         elif clash is not None:
-            notes.append(
-                Explanation(subject=subject, text=f"without {one.device.name}, another device has its {clash}")
-            )
+            notes.explain(subject, f"without {one.device.name}, another device has its {clash}")
         else:
             places.update(own)
             parts.append(edits)

@@ -120,8 +120,8 @@ def test_links_become_mounts_and_nodes_without_hooks() -> None:
         "/dev/dri/card0",
     ]
     assert {node.host_path for node in spec.devices[0].container_edits.device_nodes} == {"/r/card0"}
-    lost = [note.text for note in result.explanations if note.text.startswith("without hooks")]
-    assert lost == ["without hooks there is no link /lib/b.so", "without hooks there is no hook chmod"]
+    lost = ["without hooks there is no link /lib/b.so", "without hooks there is no hook chmod"]
+    assert [loss.text for loss in result.losses] == lost
 
 
 def test_hooks_are_left_out_by_name_and_run_by_another_program() -> None:
@@ -175,9 +175,25 @@ def test_a_cap_leaves_out_what_cannot_be_said_and_explains_it() -> None:
     net = found("eth1", net_devices=(NetDevice(host_interface_name="eth1", name="eth1"),))
     result = generate(discovery(net, found("x")), max_version="0.7.0")
     assert [names(spec) for spec in result] == [["x", "all"]]
-    assert [note.subject for note in result.explanations if note.text.startswith("left out")] == ["vendor.com/x=eth1"]
+    assert [loss.subject for loss in result.losses] == ["vendor.com/x=eth1"]
     with pytest.raises(UsageError):
         generate(discovery(), max_version="7")
+
+
+def test_what_a_cap_costs_is_said_once_a_thing() -> None:
+    things = [found(str(i), device_nodes=(DeviceNode(path=f"/dev/x{i}"),), additional_gids=(44,)) for i in range(3)]
+    result = generate(discovery(*things), max_version="0.6.0")
+    assert [spec.cdi_version for spec in result] == ["0.5.0"]
+    (loss,) = result.losses
+    assert loss.text.startswith("additionalGids left out for CDI 0.6.0, 4 times: a process that is not root")
+
+
+def test_the_version_says_what_needs_it() -> None:
+    thing = found("x", device_nodes=(DeviceNode(path="/dev/x"),), additional_gids=(44,))
+    notes = [note.text for note in generate(discovery(thing)).explanations]
+    assert "cdiVersion 0.7.0 is the lowest that has additionalGids" in notes
+    notes = [note.text for note in generate(discovery(found("0"))).explanations]
+    assert "cdiVersion 0.5.0 is the lowest that has device 'vendor.com/x=0'" in notes
 
 
 def test_nothing_found_is_an_error_with_reasons() -> None:

@@ -205,6 +205,7 @@ def generate(
     )
     faults = [(spec, problem) for spec in generated.specs for problem in check_host(spec, host)]
     notes = [problem.message for problem in discovery.problems]
+    notes += [f"{loss.subject}: {loss.text}" for loss in generated.losses]
     notes += dict.fromkeys(_fault(spec, problem) for spec, problem in faults)
     notes += _explanations(discovery, generated) if explain else []
     if check:
