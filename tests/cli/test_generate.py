@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 import yaml
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 HOSTS = sorted((Path(__file__).parents[2] / "spec-examples/hosts").iterdir())
 SERVER = next(host for host in HOSTS if host.name == "kvm-server")
-GOLDEN = {host: sorted(host.glob("*.yaml")) for host in HOSTS}
+GOLDEN = {host: sorted(host.glob("*.yaml"), key=lambda path: path.stem.split("-", 1)) for host in HOSTS}
 SOME = [host for host in HOSTS if GOLDEN[host]]
 BARE = [host for host in HOSTS if not GOLDEN[host]]
 
@@ -23,9 +23,17 @@ def name_of(host: Path) -> str:
     return host.name
 
 
+def arguments(host: Path) -> list[str]:
+    """Return the arguments that an example host is meant to be read with, from its `options.json`."""
+    options = host / "options.json"
+    given: dict[str, Any] = json.loads(options.read_text()) if options.exists() else {}
+    families: list[str] = given.pop("families", [])
+    return families + [f"--{name.replace('_', '-')}={value}" for name, value in given.items()]
+
+
 @pytest.mark.parametrize("host", SOME, ids=name_of)
 def test_generate_gives_the_golden_specs_as_a_stream(host: Path, cdi: Cdi) -> None:
-    result = cdi("--root", host, "generate")
+    result = cdi("--root", host, "generate", *arguments(host))
     assert (result.code, result.out) == (0, "---\n".join(path.read_text() for path in GOLDEN[host]))
 
 
@@ -153,6 +161,57 @@ def test_options_of_generation(cdi: Cdi) -> None:
     assert capped.json["cdiVersion"] == "0.3.0"
     assert cdi("--root", SERVER, "generate", "--cdi-version", "0.9.0").code == 2
     assert cdi("--root", SERVER, "generate", "nothing").code == 2
+
+
+def test_compat_writes_what_a_runtime_reads_and_names_the_cost(cdi: Cdi) -> None:
+    result = cdi("--root", SERVER, "generate", "--compat", "podman-4.9", "--compat", "docker-29.2", "-o", "json")
+    assert json.loads(result.out)["kind"] == "host.local/dev"
+    assert "cdi: host.local/netdev=ens1f1: left out: " in result.err
+    result = cdi("--root", SERVER, "generate", "--compat", "lxd-5")
+    assert result.code == 2
+    assert "hint: name a runtime and its release, as podman-4.9: " in result.err
+
+
+def test_numbers_are_written_when_they_are_asked_for(cdi: Cdi) -> None:
+    choice = ("--root", SERVER, "generate", "host", "--device-id", "kvm", "--no-all-device", "-o", "json")
+    node = {"path": "/dev/kvm", "type": "c", "permissions": "rw"}
+    (plain,) = cdi(*choice).json["devices"]
+    (numbered,) = cdi(*choice, "--numbers").json["devices"]
+    assert plain == {"name": "kvm", "containerEdits": {"deviceNodes": [node]}}
+    assert numbered["containerEdits"]["deviceNodes"] == [node | {"major": 10, "minor": 232}]
+
+
+def test_kind_and_devices_can_be_chosen(cdi: Cdi) -> None:
+    spec = cdi("--root", SERVER, "generate", "host", "--vendor", "a.org", "--class", "kernel", "-o", "json").json
+    assert spec["kind"] == "a.org/kernel"
+    assert cdi("--root", SERVER, "generate", "--class", "kernel").code == 2
+    result = cdi("--root", SERVER, "generate", "host", "--device-id", "kvm0")
+    assert (result.code, result.out) == (2, "")
+    assert result.err.startswith("cdi: error: found no device 'kvm0'\nhint: found ")
+
+
+def test_a_relative_root_of_a_driver_is_refused(cdi: Cdi) -> None:
+    result = cdi("--root", SERVER, "generate", "--driver-root", "run/driver")
+    assert (result.code, result.err.splitlines()[0]) == (2, "cdi: error: 'run/driver' is not absolute")
+
+
+PROFILE = """
+version: 1
+family: my-gpu
+kind: my.org/gpu
+summary: a card
+devices:
+  - {sysfs: "/sys/class/misc/kvm", what: a card}
+"""
+
+
+def test_a_profile_of_the_user_is_a_family(cdi: Cdi, tmp_path: Path) -> None:
+    profile = tmp_path / "my-gpu.yaml"
+    profile.write_text(PROFILE)
+    result = cdi("--root", SERVER, "generate", "my-gpu", "--profile", profile, "-o", "json")
+    assert result.json["kind"] == "my.org/gpu"
+    assert cdi("--root", SERVER, "discover", "--profile", profile).out.count("my-gpu") == 1
+    assert cdi("--root", SERVER, "generate", "my-gpu", "--profile", tmp_path / "none.yaml").code == 4
 
 
 def test_discover_lists_found_and_skipped(cdi: Cdi) -> None:
