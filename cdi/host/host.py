@@ -101,6 +101,12 @@ class Host:
         """Return this host as it is now: what was read once is not read again."""
         return self.over(Remembering(self._source))
 
+    def with_dev_root(self, dev_root: str) -> Host:
+        """Return this host with its device nodes in another directory."""
+        host = self.over(self._source)
+        host._dev_root = dev_root
+        return host
+
     def below(self, top: str) -> Host:
         """Return what a process sees after a chroot into a directory of this host; raise `HostError`."""
         if top == "/":
@@ -119,6 +125,11 @@ class Host:
     def dev_root(self) -> str:
         """The directory that holds `/dev`."""
         return self._dev_root or "/"
+
+    @property
+    def dev_root_given(self) -> bool:
+        """Whether the user said where the device nodes are."""
+        return self._dev_root is not None
 
     @property
     def driver_root(self) -> str:
