@@ -89,10 +89,13 @@ class Host:
             raise FileError(message) from error
         return cls.from_tree(text, source=str(file), **places)
 
-    def over(self, source: Source) -> Host:
-        """Return this host as read through another source."""
+    def over(self, source: Source, *, dev_root: str | None = None) -> Host:
+        """Return this host as read through another source, or with its device nodes in another directory."""
         host = Host(
-            dev_root=self._dev_root, driver_root=self._driver_root, library_dirs=self.library_dirs, source=source
+            dev_root=dev_root or self._dev_root,
+            driver_root=self._driver_root,
+            library_dirs=self.library_dirs,
+            source=source,
         )
         host._root = self._root
         return host
@@ -100,12 +103,6 @@ class Host:
     def remembering(self) -> Host:
         """Return this host as it is now: what was read once is not read again."""
         return self.over(Remembering(self._source))
-
-    def with_dev_root(self, dev_root: str) -> Host:
-        """Return this host with its device nodes in another directory."""
-        host = self.over(self._source)
-        host._dev_root = dev_root
-        return host
 
     def below(self, top: str) -> Host:
         """Return what a process sees after a chroot into a directory of this host; raise `HostError`."""
