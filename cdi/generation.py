@@ -4,10 +4,7 @@ from __future__ import annotations
 
 __all__ = ["Explanation", "Generated", "generate", "nothing_found"]
 
-import hashlib
-import re
 from collections import Counter
-from itertools import chain, count
 from typing import TYPE_CHECKING
 
 import msgspec
@@ -17,7 +14,8 @@ from cdi.edits import append, deduplicate, sort
 from cdi.errors import CdiError, NothingFound, UsageError
 from cdi.hooks import with_program, without, without_all
 from cdi.model import NO_EDITS, ContainerEdits, Device, Spec
-from cdi.names import class_fault, device_fault, natural_key, split_kind, vendor_fault
+from cdi.names import class_fault, split_kind, vendor_fault
+from cdi.naming import name_devices
 from cdi.versions import EARLIEST, LATEST, VERSIONS, downgrade, needed_version
 
 if TYPE_CHECKING:
@@ -26,8 +24,6 @@ if TYPE_CHECKING:
     from cdi.discovery import Discovery, Found
 
 _ALL = "all"
-_NOT_IN_NAMES = re.compile(r"[^A-Za-z0-9._:-]")
-_NOT_AT_ENDS = "._:-"
 
 
 class Explanation(msgspec.Struct, frozen=True, kw_only=True):
@@ -245,48 +241,18 @@ def _chosen_edits(
 
 
 def _named(found: Sequence[Found], shared: ContainerEdits, choices: _Choices, notes: _Notes) -> list[_Named]:
-    """Return a device for each thing and name, sorted, each name once; a thing's own name goes before others."""
-    taken = {_ALL}
-    named: list[_Named] = []
+    """Return the devices that there are to be, with their edits, sorted by name."""
+    edits: dict[int, ContainerEdits] = {}
     for one in found:
-        subject = f"{one.kind}={one.name}"
-        edits = _chosen_edits(one.edits, choices, subject, notes, shared)
+        edits[id(one)] = _chosen_edits(one.edits, choices, f"{one.kind}={one.name}", notes, shared)
+    named: list[_Named] = []
+    for naming in name_devices(found, choices.names, reserved=_ALL):
+        one = naming.found
+        notes.explain(f"{one.kind}={naming.name}", *naming.notes)
         annotations = one.annotations if choices.annotations else {}
-        for wish in _first_wishes(one, choices.names):
-            name = _free_name([wish, one.name], taken)
-            taken.add(name)
-            subject = f"{one.kind}={name}"
-            notes.explain(subject, one.how)
-            if name != wish:
-                notes.explain(subject, f"called so because {wish!r} is no free device name")
-            notes.explain(subject, *one.warnings)
-            device = Device(name=name, annotations=annotations, container_edits=edits)
-            named.append(_Named(device=device, found=one))
-    for entry in list(named) if not choices.names else ():
-        for key in entry.found.also:
-            name = entry.found.names.get(key, "")
-            if device_fault(name) is None and name not in taken:
-                taken.add(name)
-                notes.explain(f"{entry.found.kind}={name}", f"also {entry.device.name}")
-                named.append(_Named(device=replace(entry.device, name=name), found=entry.found))
-    return sorted(named, key=lambda entry: natural_key(entry.device.name))
-
-
-def _first_wishes(one: Found, strategies: Sequence[str]) -> Iterable[str]:
-    return dict.fromkeys(one.names.get(strategy, one.name) for strategy in strategies or ("",))
-
-
-def _free_name(wishes: Sequence[str], taken: set[str]) -> str:
-    """Return the first wish, made valid, that is free; failing that the last one with a number."""
-    numbered = (f"{wishes[-1]}-{number}" for number in count(2))
-    valid = (wish if device_fault(wish) is None else _hashed(wish) for wish in chain(wishes, numbered))
-    return next(name for name in valid if name not in taken)
-
-
-def _hashed(wish: str) -> str:
-    """Return a valid name that depends on the wish alone: `eth0@x` is `eth0-x-9e13`, whatever else there is."""
-    stem = _NOT_IN_NAMES.sub("-", wish).strip(_NOT_AT_ENDS) or "device"
-    return f"{stem}-{hashlib.sha256(wish.encode('utf-8', 'surrogatepass')).hexdigest()[:4]}"
+        device = Device(name=naming.name, annotations=annotations, container_edits=edits[id(one)])
+        named.append(_Named(device=device, found=one))
+    return named
 
 
 def _fits(one: _Named, kind: str, shared: ContainerEdits, cap: str | None, notes: _Notes) -> bool:

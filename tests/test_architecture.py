@@ -46,6 +46,7 @@ FLOORS = {
     "discovery": 7,
     "recording": 8,
     "generation": 9,
+    "naming": 9,
     "cdi_cli": 11,
 }
 PURE = 4

@@ -1,0 +1,64 @@
+"""Names for found devices: valid, each once, and the same again as long as the host is the same."""
+
+from __future__ import annotations
+
+__all__ = ["Naming", "name_devices"]
+
+import hashlib
+import re
+from itertools import chain, count
+from typing import TYPE_CHECKING
+
+import msgspec
+
+from cdi.discovery import Found  # noqa: TC001 - msgspec reads the annotations
+from cdi.names import device_fault, natural_key
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+
+_NOT_IN_NAMES = re.compile(r"[^A-Za-z0-9._:-]")
+_NOT_AT_ENDS = "._:-"
+
+
+class Naming(msgspec.Struct, frozen=True, kw_only=True):
+    """A name that a device gets, and what there is to say about it."""
+
+    found: Found
+    name: str
+    notes: tuple[str, ...] = ()
+
+
+def name_devices(found: Iterable[Found], strategies: Sequence[str], *, reserved: str) -> list[Naming]:
+    """Return a name for each device and strategy, sorted; without strategies, its own name and those of `also`.
+
+    A device's own name goes before what others are called besides. A name that is taken is not given again.
+    """
+    taken = {reserved}
+    namings: list[Naming] = []
+    for one in found:
+        for wish in dict.fromkeys(one.names.get(strategy, one.name) for strategy in strategies or ("",)):
+            name = _free_name([wish, one.name], taken)
+            taken.add(name)
+            odd = (f"called so because {wish!r} is no free device name",) if name != wish else ()
+            namings.append(Naming(found=one, name=name, notes=(one.how, *odd, *one.warnings)))
+    for own in list(namings) if not strategies else ():
+        for sort in own.found.also:
+            name = own.found.names.get(sort, "")
+            if device_fault(name) is None and name not in taken:
+                taken.add(name)
+                namings.append(Naming(found=own.found, name=name, notes=(f"also {own.name}",)))
+    return sorted(namings, key=lambda naming: natural_key(naming.name))
+
+
+def _free_name(wishes: Sequence[str], taken: set[str]) -> str:
+    """Return the first wish, made valid, that is free; failing that the last one with a number."""
+    numbered = (f"{wishes[-1]}-{number}" for number in count(2))
+    valid = (wish if device_fault(wish) is None else _hashed(wish) for wish in chain(wishes, numbered))
+    return next(name for name in valid if name not in taken)
+
+
+def _hashed(wish: str) -> str:
+    """Return a valid name that depends on the wish alone: `eth0@x` is `eth0-x-9e13`, whatever else there is."""
+    stem = _NOT_IN_NAMES.sub("-", wish).strip(_NOT_AT_ENDS) or "device"
+    return f"{stem}-{hashlib.sha256(wish.encode('utf-8', 'surrogatepass')).hexdigest()[:4]}"
