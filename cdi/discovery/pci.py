@@ -40,6 +40,12 @@ class Function(msgspec.Struct, frozen=True, kw_only=True):
     functions: int = 0  # how many virtual functions it has
     unread: tuple[str, ...] = ()
 
+    @property
+    def stable_id(self) -> str:
+        """A name that lasts as long as the card stays in its slot: `0000-03-00-0-0x56c0`, address and device id."""
+        place = self.bdf.replace(":", "-").replace(".", "-")
+        return place if self.device is None else f"{place}-0x{self.device:04x}"
+
 
 def list_functions(host: Host, *, vendor: int | None = None) -> Iterator[Function]:
     """Yield the PCI functions of a host, or those of a vendor, by address; a function that cannot be read is left out.
