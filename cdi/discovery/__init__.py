@@ -72,7 +72,7 @@ def discover(
             lists.get(type(item), problems).append(item)  # type: ignore[arg-type]
     found: list[Found] = lists[Found]  # type: ignore[assignment]
     skipped: list[Skipped] = lists[Skipped]  # type: ignore[assignment]
-    seen = {name for device in found for name in (device.name, *device.names.values())}
+    seen = {name for device in found for name in (device.name, *device.names.values(), *device.words)}
     problems += [_never_seen(name) for name in sorted(wanted - seen - {thing.what for thing in skipped})]
     return Discovery(
         families=tuple(family.name for family in chosen),
@@ -122,7 +122,7 @@ def _reported(family: Family, host: Host, wanted: frozenset[str]) -> Iterator[Re
         yield from family.discover(host, wanted)
     except HostError as error:
         if error.missing:
-            yield Skipped(family=family.name, what=family.name, why=f"there is no {error.path}")
+            yield Skipped(family=family.name, what=family.name, why=f"there is no {error.path}", absent=True)
         else:
             yield Problem(severity="warning", rule="host-unreadable", message=f"{family.name}: {error.message}")
 

@@ -24,8 +24,11 @@ class Found(msgspec.Struct, frozen=True, kw_only=True):
 
     `name` is the host's own word for it, other words are in `names` by what they are ("bdf", "uuid"); making
     valid device names of them is the generator's work. `also` lists those of `names` that the device is called
-    as well, unless the user chooses. `edits` has the numbers of device nodes; the generator leaves them out
-    unless they are wanted. `in_all` is false for what nobody should get unasked.
+    as well, unless the user chooses; `words` are others by which it can be asked for (`include`). `edits` has the
+    numbers of device nodes; the generator leaves them out unless they are wanted. `in_all` is false for what
+    nobody should get unasked. `env_lists` are variables that
+    list all devices of a container, with what this one adds: they are in `all` only, since of two devices with
+    the same variable runtimes keep one.
     """
 
     family: str
@@ -33,7 +36,9 @@ class Found(msgspec.Struct, frozen=True, kw_only=True):
     name: str
     names: Mapping[str, str] = field(default_factory=dict[str, str])
     also: tuple[str, ...] = ()
+    words: tuple[str, ...] = ()
     edits: ContainerEdits
+    env_lists: Mapping[str, str] = field(default_factory=dict[str, str])
     annotations: Mapping[str, str] = field(default_factory=dict[str, str])
     how: str
     attributes: Mapping[str, str | int | bool] = field(default_factory=dict[str, "str | int | bool"])
@@ -52,12 +57,16 @@ class Shared(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Skipped(msgspec.Struct, frozen=True, kw_only=True):
-    """A thing that was seen, or looked for, and is not offered; `hint` says how to get it all the same."""
+    """A thing that was seen, or looked for, and is not offered; `hint` says how to get it all the same.
+
+    `absent` is for what was looked for and is not there.
+    """
 
     family: str
     what: str
     why: str
     hint: str | None = None
+    absent: bool = False
 
 
 Report = Union[Found, Shared, Skipped, Problem]  # noqa: UP007 - evaluated, and 3.10 is supported

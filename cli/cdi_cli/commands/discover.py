@@ -22,6 +22,7 @@ class Hardware(Answer, frozen=True, kw_only=True):
     """What discovery found, skipped, and stumbled over."""
 
     discovery: Discovery
+    all_families: bool = False  # whether the user named none
 
     @property
     def exit_code(self) -> int:
@@ -61,4 +62,5 @@ def discover(
     """
     host = host_of(ctx.obj, dev_root=dev_root, driver_root=driver_root, library_dirs=library_search_path)
     discovery = discover_on(host, families or None, include=include or (), more=own_families(profile))
-    return Hardware(discovery=discovery, notes=tuple(problem.message for problem in discovery.problems))
+    notes = tuple(problem.message for problem in discovery.problems)
+    return Hardware(discovery=discovery, all_families=not families, notes=notes)

@@ -12,6 +12,7 @@ from cdi_cli.text import printable
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from cdi.discovery import Discovery
     from cdi_cli.commands.discover import Hardware
     from cdi_cli.render import Look
 
@@ -22,8 +23,19 @@ def text(answer: Hardware, look: Look) -> Iterator[str]:
     yield from table(("FAMILY", "DEVICE", "FOUND BY"), [(one.family, one.name, one.how) for one in found], look)
     for one in found:
         yield from (f"{one.family}: {printable(one.name)}: {printable(warning)}\n" for warning in one.warnings)
-    skipped = answer.discovery.skipped
-    if skipped and not look.quiet:
+    if look.quiet:
+        return
+    folded = _absent(answer.discovery) if answer.all_families and not look.verbose else ()
+    skipped = [one for one in answer.discovery.skipped if one.family not in folded]
+    if skipped:
         yield "\n" if found else ""
         rows = [(one.family, one.what, f"{one.why} ({one.hint})" if one.hint else one.why) for one in skipped]
         yield from table(("FAMILY", "SKIPPED", "WHY"), rows, look)
+    if folded:
+        yield f"\nNot on this host: {', '.join(folded)}. With --verbose: what was looked for.\n"
+
+
+def _absent(discovery: Discovery) -> tuple[str, ...]:
+    """Return the families that saw nothing at all."""
+    seen = {one.family for one in discovery.found} | {one.family for one in discovery.skipped if not one.absent}
+    return tuple(family for family in discovery.families if family not in seen)
