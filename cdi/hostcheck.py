@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 
 _SPEC_DIRS = ("/etc/cdi", "/var/run/cdi")
 _BINDS = frozenset({"bind", "rbind"})
+_HOOK_HINT = "install what it belongs to, or use `cdi generate --no-hooks`"
 _READABLE, _SEARCHABLE, _EXECUTABLE = 0o004, 0o001, 0o111
 
 
@@ -95,7 +96,7 @@ def _check_hook(hook: Hook, where: str, host: Host) -> Iterator[Problem]:
     say = _warning if hook.hook_name == "poststop" else _error  # its failures are only logged
     stat = host.lookup(hook.path)
     if stat is None:
-        yield say("host-hook-missing", f"there is no {hook.path!r}", f"{where}.path", None)
+        yield say("host-hook-missing", f"there is no {hook.path!r} to run", f"{where}.path", _HOOK_HINT)
     elif stat.type != "f":
         yield say("host-hook-type", f"{hook.path!r} is {_TYPES[stat.type]}, not a program", f"{where}.path", None)
     elif not stat.mode & _EXECUTABLE:

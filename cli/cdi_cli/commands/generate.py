@@ -248,8 +248,7 @@ def _refuse_faults(problems: Iterable[Problem]) -> None:
     first = next((problem for problem in problems if problem.severity == "error"), None)
     if first is not None:
         message = f"not installed, containers would not start: {first.message}"
-        hint = "--no-hooks writes specs that need none" if first.rule == "host-hook-missing" else first.hint
-        raise CdiError(message, hint=f"{hint}, or use --force" if hint else "use --force to install it all the same")
+        raise CdiError(message, hint=f"{first.hint}; --force installs it all the same" if first.hint else "see --force")
 
 
 def _explanations(discovery: Discovery, generated: Generated) -> list[str]:
