@@ -14,7 +14,7 @@ from cdi.edits import append, deduplicate, sort
 from cdi.errors import CdiError, NothingFound, UsageError
 from cdi.hooks import with_program, without, without_all
 from cdi.model import NO_EDITS, ContainerEdits, Device, Spec
-from cdi.names import class_fault, split_kind, vendor_fault
+from cdi.names import class_fault, natural_key, split_kind, vendor_fault
 from cdi.naming import name_devices
 from cdi.versions import EARLIEST, LATEST, VERSIONS, downgrade, needed_version
 
@@ -273,6 +273,7 @@ def _all(kind: str, named: Sequence[_Named], notes: _Notes) -> Iterator[Device]:
     subject = f"{kind}={_ALL}"
     parts: list[ContainerEdits] = []
     places: dict[str, object] = {}
+    lists: dict[str, list[str]] = {}
     first: dict[int, _Named] = {}
     for one in named:
         first.setdefault(id(one.found), one)
@@ -287,6 +288,12 @@ def _all(kind: str, named: Sequence[_Named], notes: _Notes) -> Iterator[Device]:
         else:
             places.update(own)
             parts.append(edits)
+            for variable, entry in one.found.env_lists.items():
+                lists.setdefault(variable, []).append(entry)
+    if lists:
+        notes.explain(subject, f"{', '.join(sorted(lists))} for all devices, which no single one can list")
+        joined = (f"{name}={','.join(sorted(entries, key=natural_key))}" for name, entries in lists.items())
+        parts.append(ContainerEdits(env=tuple(joined)))
     if parts:
         yield Device(name=_ALL, container_edits=sort(deduplicate(append(*parts))))
 

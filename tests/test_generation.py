@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pytest
+from msgspec.structs import replace
 
 from cdi.discovery import Discovery, Found, Shared
 from cdi.errors import UsageError
@@ -49,6 +50,18 @@ def test_devices_sort_as_numbers_and_all_comes_last() -> None:
     (spec,) = generate(discovery(found("10"), found("2")))
     assert names(spec) == ["2", "10", "all"]
     assert [node.path for node in spec.devices[-1].container_edits.device_nodes] == ["/dev/x2", "/dev/x10"]
+
+
+def test_variables_that_list_devices_are_in_all_only() -> None:
+    ten, two = (replace(found(name), env_lists={"VISIBLE": name, "PATHS": f"/dev/x{name}"}) for name in ("10", "2"))
+    (spec,) = generate(discovery(ten, two))
+    assert [device.container_edits.env for device in spec.devices] == [
+        (),
+        (),
+        ("PATHS=/dev/x2,/dev/x10", "VISIBLE=2,10"),
+    ]
+    (spec,) = generate(discovery(ten, two), devices=["10"])
+    assert spec.devices[-1].container_edits.env == ("PATHS=/dev/x10", "VISIBLE=10")
 
 
 def test_what_all_share_is_in_the_spec_itself() -> None:

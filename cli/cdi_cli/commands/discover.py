@@ -35,6 +35,7 @@ class Hardware(Answer, frozen=True, kw_only=True):
         for found in plain["found"]:
             found["containerEdits"] = found.pop("edits")
             found["inAll"] = found.pop("in_all")
+            found["envLists"] = found.pop("env_lists")
         for shared in plain["shared"]:
             shared["containerEdits"] = shared.pop("edits")
         return {"version": 1} | plain
