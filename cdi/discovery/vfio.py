@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-__all__ = ["Vfio", "read_vfio"]
+__all__ = ["Vfio", "is_vfio", "read_vfio"]
 
+import posixpath
 from typing import TYPE_CHECKING
 
 import msgspec
@@ -14,21 +15,44 @@ from cdi.discovery.sysfs import Kobject
 from cdi.host import HostError
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from cdi.discovery.pci import Function
     from cdi.host import Host
+
+_CONTAINER = "/dev/vfio/vfio"
+_IOMMUFD = "/dev/iommu"
+# Drivers that leave DMA alone, so that the rest of their group may be given away (driver_managed_dma in the kernel).
+_HARMLESS = frozenset({"pci-stub", "pcieport"})
 
 
 class Vfio(msgspec.Struct, frozen=True, kw_only=True):
     """The nodes of a function that is bound to a VFIO driver.
 
     `own` are its group and its device file, `shared` what every user of VFIO needs: the container of groups and
-    the file of iommufd. A group has all its functions or none: `partners` are the others.
+    the file of iommufd. A group has all its functions or none: `partners` are the others, `blockers` those whose
+    driver keeps the whole group from being used, each with that driver: `0000:03:00.1 (snd_hda_intel)`.
     """
 
     group: str
     own: tuple[Node, ...]
     shared: tuple[Node, ...]
     partners: tuple[str, ...] = ()
+    blockers: tuple[str, ...] = ()
+
+    @property
+    def warnings(self) -> tuple[str, ...]:
+        """What a user of the group should know of its other functions."""
+        if self.blockers:
+            return (f"IOMMU group {self.group} cannot be used while it holds {', '.join(self.blockers)}",)
+        if self.partners:
+            return (f"IOMMU group {self.group} gives access to {', '.join(self.partners)} too",)
+        return ()
+
+
+def is_vfio(driver: str | None) -> bool:
+    """Return whether a driver is VFIO's or a variant of it: vfio-pci, xe-vfio-pci, mlx5_vfio_pci, qat_vfio_pci."""
+    return driver is not None and driver.replace("_", "-").endswith("vfio-pci")
 
 
 def read_vfio(host: Host, function: Function) -> Vfio:
@@ -38,6 +62,7 @@ def read_vfio(host: Host, function: Function) -> Vfio:
         /sys/bus/pci/devices/0000:03:00.0/vfio-dev/vfio7/dev
 
     Without an IOMMU, the group is noiommu-42 on the host and 42 for programs (Documentation/driver-api/vfio.rst).
+    A kernel may have groups, device files (CONFIG_VFIO_DEVICE_CDEV) or both; programs need one of them.
     """
     here = Kobject(host, function.path)
     group = here.target("iommu_group")
@@ -45,18 +70,31 @@ def read_vfio(host: Host, function: Function) -> Vfio:
         message = f"{function.bdf} is in no IOMMU group"
         raise NodeFault(message)
     groups = Kobject(host, f"/sys/kernel/iommu_groups/{group}")
-    if groups.text("name") == "vfio-noiommu":
-        node = replace(find_node(host, path=f"/dev/vfio/noiommu-{group}"), path=f"/dev/vfio/{group}")
-    else:
-        node = find_node(host, path=f"/dev/vfio/{group}")
-    own, shared = [node], [find_node(host, path="/dev/vfio/vfio")]
     device_file = _device_file(host, here)
-    if device_file is not None:
-        own.append(device_file)
-        shared += _iommufd(host)
+    iommufd = _find(host, _IOMMUFD) if device_file is not None else None
+    by_file = (device_file, iommufd) if device_file is not None and iommufd is not None else None
+    try:
+        by_group = _group(host, group, groups), find_node(host, path=_CONTAINER)
+    except NodeFault:
+        if by_file is None:
+            raise
+        by_group = None
+    pairs = [pair for pair in (by_group, by_file) if pair is not None]
     members = groups.below("devices")
-    partners = sorted(members.names - {function.bdf}) if members is not None else []
-    return Vfio(group=group, own=tuple(own), shared=tuple(shared), partners=tuple(partners))
+    partners = tuple(sorted(members.names - {function.bdf})) if members is not None else ()
+    return Vfio(
+        group=group,
+        own=tuple(own for own, _ in pairs),
+        shared=tuple(shared for _, shared in pairs),
+        partners=partners,
+        blockers=tuple(_blockers(host, groups, partners)),
+    )
+
+
+def _group(host: Host, number: str, group: Kobject) -> Node:
+    if group.text("name") == "vfio-noiommu":
+        return replace(find_node(host, path=f"/dev/vfio/noiommu-{number}"), path=f"/dev/vfio/{number}")
+    return find_node(host, path=f"/dev/vfio/{number}")
 
 
 def _device_file(host: Host, here: Kobject) -> Node | None:
@@ -69,8 +107,19 @@ def _device_file(host: Host, here: Kobject) -> Node | None:
     return None
 
 
-def _iommufd(host: Host) -> list[Node]:
+def _find(host: Host, path: str) -> Node | None:
     try:
-        return [find_node(host, path="/dev/iommu")]
+        return find_node(host, path=path)
     except NodeFault:
-        return []
+        return None
+
+
+def _blockers(host: Host, group: Kobject, partners: tuple[str, ...]) -> Iterator[str]:
+    """Yield the functions whose driver uses DMA; a function without driver does no harm."""
+    for bdf in partners:
+        try:
+            driver = posixpath.basename(host.readlink(f"{group.path}/devices/{bdf}/driver"))
+        except HostError:
+            continue
+        if not is_vfio(driver) and driver not in _HARMLESS:
+            yield f"{bdf} ({driver})"
