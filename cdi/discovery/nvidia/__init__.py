@@ -1,0 +1,1 @@
+"""What NVIDIA's families look at: GPUs, capabilities, the files of the driver."""
