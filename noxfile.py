@@ -108,4 +108,4 @@ def e2e(session: nox.Session) -> None:
 def bench(session: nox.Session) -> None:
     """Print the table of budgets, as ratios measured in one run; `-- --strict` fails when one is over."""
     session.install(".[all]")
-    session.run("python", "tests/benchmarks/budgets.py", *session.posargs)
+    session.run("python", "-m", "tests.benchmarks.budgets", *session.posargs)

@@ -20,11 +20,14 @@ from typing import TYPE_CHECKING, Any
 
 import yaml
 
+from tests.benchmarks.hosts import write_functions, write_gpus
+
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterator, Sequence
 
 CDI = str(Path(sys.executable).with_name("cdi"))
 SPECS = 1000
+ONE_SERVER = 8  # GPUs
 MEMORY_OF_PEER = 79  # MB, what the Go command takes to list the devices of 1000 specs
 
 READ = "import sys, {module}, pathlib; [{load} for f in pathlib.Path(sys.argv[1]).iterdir()]"
@@ -91,27 +94,12 @@ def write_corpus(folder: Path) -> None:
         (folder / f"yaml/{number}.yaml").write_text(yaml.dump(document, Dumper=yaml.CSafeDumper, sort_keys=False))
 
 
-def write_host(root: Path, functions: int) -> str:
-    """Make a `/sys` with this many network interfaces, each a virtual function; return its path."""
-    (root / "sys/class/net").mkdir(parents=True)
-    (root / "sys/bus/pci/drivers/iavf").mkdir(parents=True)
-    (root / "proc/net").mkdir(parents=True)
-    (root / "proc/net/route").write_text("Iface\tDestination\tGateway\tFlags\n")
-    for number in range(functions):
-        bdf = f"0000:3b:{number // 8:02x}.{number % 8}"
-        device = root / "sys/devices/pci0000:3a" / bdf
-        net = device / f"net/eth{number}"
-        net.mkdir(parents=True)
-        facts = {"class": "0x020000", "vendor": "0x8086", "device": "0x1889", "numa_node": "0"}
-        for name, value in facts.items():
-            (device / name).write_text(f"{value}\n")
-        (device / "driver").symlink_to("../../../bus/pci/drivers/iavf")
-        index = str(number + 2)
-        facts = {"type": "1", "flags": "0x1003", "mtu": "1500", "operstate": "up", "ifindex": index, "iflink": index}
-        for name, value in facts.items():
-            (net / name).write_text(f"{value}\n")
-        (net / "device").symlink_to(f"../../../{bdf}")
-        (root / f"sys/class/net/eth{number}").symlink_to(f"../../devices/pci0000:3a/{bdf}/net/eth{number}")
+def write_host(root: Path, *, functions: int = 0, gpus: int = 0) -> str:
+    """Make a host with virtual functions of a network card and with GPUs; return its path."""
+    if functions:
+        write_functions(root, functions)
+    if gpus:
+        write_gpus(root, gpus)
     return str(root)
 
 
@@ -153,13 +141,14 @@ def budgets(folder: Path) -> list[Budget]:
         *(
             Budget(
                 work=f"generate for {functions} virtual functions / import typer",
-                ours=[CDI, "--root", write_host(folder / f"host{functions}", functions), "generate", "netdev"],
+                ours=[CDI, "--root", write_host(folder / f"vf{functions}", functions=functions), "generate", "netdev"],
                 yardstick=python("import typer"),
                 allowed=None,
                 turns=5,
             )
             for functions in (128, 512)
         ),
+        *(_gpu_budgets(folder, python("import typer")) if os.geteuid() == 0 else ()),
         Budget(
             work="import cdi / pass",
             ours=python("import cdi"),
@@ -168,6 +157,25 @@ def budgets(folder: Path) -> list[Budget]:
             turns=15,
         ),
     ]
+
+
+def _gpu_budgets(folder: Path, typer: Sequence[str]) -> Iterator[Budget]:
+    """Yield what needs device nodes, and so root."""
+    for gpus in (8, 16, 64, 128):
+        yield Budget(
+            work=f"generate for {gpus} GPUs / import typer",
+            ours=[CDI, "--root", write_host(folder / f"gpu{gpus}", gpus=gpus), "generate", "nvidia-gpu"],
+            yardstick=typer,
+            allowed=1.5 if gpus == ONE_SERVER else None,
+            turns=9,
+        )
+    yield Budget(
+        work="generate all for 16 GPUs and 512 virtual functions / typer",
+        ours=[CDI, "--root", write_host(folder / "both", gpus=16, functions=512), "generate"],
+        yardstick=typer,
+        allowed=None,  # a second
+        turns=5,
+    )
 
 
 def run(command: Sequence[str]) -> Cost:
