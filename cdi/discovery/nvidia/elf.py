@@ -59,7 +59,7 @@ def _soname(stream: BinaryIO, path: str) -> str | None:
     try:
         segments = (segment for segment in ELFFile(stream).iter_segments() if isinstance(segment, DynamicSegment))
         tags = (tag for segment in segments for tag in segment.iter_tags("DT_SONAME"))
-        return next((str(tag.soname) for tag in tags), None)
+        return next((getattr(tag, "soname", None) for tag in tags), None)
     # What its reader meets in a file that is damaged.
     except (ELFError, ConstructError, ArithmeticError, AttributeError, LookupError, TypeError, ValueError) as error:
         message = f"{path!r} is a damaged ELF file: {error}"
