@@ -6,7 +6,7 @@ too. Syntax is left to libyaml; what goyaml does differently is in this module.
 
 from __future__ import annotations
 
-__all__ = ["parse", "plain_data"]
+__all__ = ["parse", "plain_data", "quick_data"]
 
 import re
 from typing import Any
@@ -55,8 +55,14 @@ def plain_data(text: bytes) -> Any:
     Ordinary is what generators and people write: unique string keys, no anchors, tags, escapes,
     directives or further documents, and plain scalars that mean a string, a whole number or a boolean.
     """
-    if any([mark in text for mark in _UNUSUAL]):
-        return None
+    return None if any([mark in text for mark in _UNUSUAL]) else quick_data(text)
+
+
+def quick_data(text: bytes) -> Any:
+    """Return the data of an ordinary YAML text as `plain_data` does, where marks of the unusual are usual.
+
+    A tag is not looked at, and neither is an anchor to which no alias refers: for texts that only we read.
+    """
     try:
         return _build(text)
     except (yaml.YAMLError, ScalarError):

@@ -9,8 +9,7 @@ import pytest
 from cdi.discovery import discover, families
 from cdi.discovery.net import parse_routes, parse_routes_v6
 from cdi.discovery.pci import parse_bdf
-from cdi.discovery.profile import parse_profile
-from cdi.errors import FileError, UsageError
+from cdi.errors import UsageError
 from cdi.host import Host
 
 HOSTS = Path(__file__).parent.parent / "spec-examples" / "hosts"
@@ -107,8 +106,3 @@ def test_default_routes_of_ipv6() -> None:
 def test_innermost_pci_function() -> None:
     assert parse_bdf("/sys/devices/pci0000:00/0000:00:03.0/10000:01:00.7/virtio2") == "10000:01:00.7"
     assert parse_bdf("/sys/devices/virtual/net/lo") is None
-
-
-def test_a_wrong_profile_names_the_field() -> None:
-    with pytest.raises(FileError, match=r"x\.yaml: not a profile: .*`\$\.devices\[0\]"):
-        parse_profile(b"{version: 1, family: f, kind: a.b/c, summary: s, devices: [{what: 1}]}", source="x.yaml")

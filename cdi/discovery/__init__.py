@@ -10,8 +10,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from cdi.discovery.found import Discovery, Family, Found, Shared, Skipped
-from cdi.discovery.profile import PROFILES, parse_profile
-from cdi.errors import FileError, UsageError
+from cdi.discovery.profile import PROFILES, ProfileInvalid, family_of, parse_profile
+from cdi.errors import UsageError
 from cdi.host import HostError
 from cdi.names import natural_key
 from cdi.problem import Problem
@@ -38,7 +38,7 @@ def _family(name: str) -> Family:
     if path.suffix == ".py":
         family: Family = importlib.import_module(f"cdi.discovery.vendors.{path.stem}").FAMILY
         return family
-    return parse_profile(path.read_bytes(), source=path.name).to_family()
+    return family_of(parse_profile(path.read_bytes(), source=path.name))
 
 
 def families() -> Mapping[str, Family]:
@@ -87,15 +87,19 @@ def discover(
 def _of_host(host: Host, problems: list[Problem]) -> Iterator[Family]:
     """Yield the families of the host's own profiles; one that is wrong is a problem."""
     try:
-        for path in host.glob(f"{PROFILES}/*.yaml"):
-            try:
-                yield parse_profile(host.read_bytes(path), source=path).to_family()
-            except FileError as error:
-                problems.append(
-                    Problem(severity="error", rule="profile-invalid", message=error.message, hint=error.hint)
-                )
+        names = [name for name in host.listdir(PROFILES) if name.endswith(".yaml") and not name.startswith(".")]
     except HostError as error:
-        problems.append(Problem(severity="warning", rule="host-unreadable", message=error.message))
+        if not error.missing:
+            problems.append(Problem(severity="warning", rule="host-unreadable", message=error.message))
+        return
+    for name in names:
+        path = f"{PROFILES}/{name}"
+        try:
+            yield family_of(parse_profile(host.read_bytes(path), source=path))
+        except ProfileInvalid as error:
+            problems += error.problems_of_source()
+        except HostError as error:
+            problems.append(Problem(severity="error", rule="profile-invalid", message=error.message))
 
 
 def _chosen(names: Iterable[str] | None, given: Mapping[str, Family]) -> list[Family]:

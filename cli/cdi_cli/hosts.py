@@ -71,9 +71,9 @@ def host_of(
 
 def own_families(profiles: Sequence[str] | None) -> list[Family]:
     """Return the families of the profiles that `--profile` names."""
-    from cdi.discovery.profile import parse_profile  # noqa: PLC0415 - as above
+    from cdi.discovery.profile import family_of, parse_profile  # noqa: PLC0415 - as above
 
-    return [parse_profile(read(path), source=path).to_family() for path in profiles or ()]
+    return [family_of(parse_profile(read(path), source=path)) for path in profiles or ()]
 
 
 def loaded(settings: Settings, *, watch: bool = False) -> Registry:

@@ -1,0 +1,86 @@
+"""Patterns that find, and templates that name: `/dev/davinci{n}`, `npu{n}`."""
+
+from __future__ import annotations
+
+__all__ = ["fill", "is_pattern", "pattern_fault", "placeholders", "search"]
+
+import re
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Container, Iterator, Mapping
+
+    from cdi.host import Host
+
+_NUMBER = "{n}"
+_PLACEHOLDER = re.compile(r"\{([^{}]*)\}")
+_WILD = re.compile(r"\{n\}|\*|\?|\[[^\]/]+\]")
+_GLOB = re.compile(r"[*?[]")
+
+
+def is_pattern(text: str) -> bool:
+    """Return whether a text may match several paths."""
+    return _WILD.search(text) is not None
+
+
+def placeholders(text: str) -> tuple[str, ...]:
+    """Return the names in braces, in their order."""
+    return tuple(_PLACEHOLDER.findall(text))
+
+
+def pattern_fault(text: str, known: Container[str]) -> str | None:
+    """Return what is wrong with the braces and brackets of a pattern or template, or None."""
+    unknown = next((name for name in placeholders(text) if name not in known), None)
+    if unknown is not None:
+        return f"unknown placeholder {'{' + unknown + '}'!r}"
+    rest = _PLACEHOLDER.sub("", text)
+    if "{" in rest or "}" in rest:
+        return f"a brace without its partner in {text!r}"
+    if "[" in _WILD.sub("", rest):
+        return f"a bracket without its partner in {text!r}"
+    return None
+
+
+def fill(text: str, values: Mapping[str, str], *, in_pattern: bool = False) -> str | None:
+    """Return a text with values in the place of its placeholders; None when one is not known.
+
+    `in_pattern`, the values are taken literally, and an unknown number stays `{n}`, to be found.
+    """
+    if any(name not in values and not (in_pattern and name == "n") for name in placeholders(text)):
+        return None
+
+    def value(match: re.Match[str]) -> str:
+        found = values.get(match[1], match[0])
+        return _GLOB.sub(r"[\g<0>]", found) if in_pattern else found
+
+    return _PLACEHOLDER.sub(value, text)
+
+
+def search(host: Host, pattern: str, *, below: str = "") -> Iterator[tuple[str, str | None]]:
+    """Yield the paths that match, sorted, each with the number that `{n}` stands for.
+
+    `*`, `?` and `[…]` match within a name, `{n}` matches digits. `below` is a directory that the pattern starts
+    from. Raises `HostError` for a directory that cannot be listed.
+    """
+    expression = _expression(pattern)
+    start = _GLOB.sub(r"[\g<0>]", below)
+    for path in host.glob(start + pattern.replace(_NUMBER, "[0-9]*")):
+        match = expression.fullmatch(path[len(below) :])
+        if match is not None:
+            yield path, match.groupdict().get("n")
+
+
+def _expression(pattern: str) -> re.Pattern[str]:
+    parts: list[str] = []
+    end = 0
+    seen = False
+    for match in _WILD.finditer(pattern):
+        parts.append(re.escape(pattern[end : match.start()]))
+        wild = match[0]
+        if wild == _NUMBER:
+            parts.append("(?P=n)" if seen else "(?P<n>[0-9]+)")
+            seen = True
+        else:
+            parts.append("[^/]*" if wild == "*" else "[^/]")  # which characters, the search has seen to
+        end = match.end()
+    return re.compile("".join(parts) + re.escape(pattern[end:]))
