@@ -44,12 +44,6 @@ _FIRMWARE_PATH = "/sys/module/firmware_class/parameters/path"
 _RELEASE = "/proc/sys/kernel/osrelease"
 _NATIVE, _COMPATIBLE = 64, 32  # bits
 _NVVM = r"libnvidia-nvvm70\.so\..*"
-# Links that programs expect, made whether or not the host has them: stem, target, link.
-_EXPECTED: Mapping[str, tuple[str | None, str]] = {
-    "libcuda.so": ("libcuda.so.1", "libcuda.so"),
-    "libGLX_nvidia.so": (None, "libGLX_indirect.so.0"),
-    "libnvidia-opticalflow.so": ("libnvidia-opticalflow.so.1", "libnvidia-opticalflow.so"),
-}
 
 
 class Driver(msgspec.Struct, frozen=True, kw_only=True):
@@ -95,7 +89,7 @@ def read_driver(host: Host, version: str | None = None, *, management: bool = Fa
     links: dict[str, str] = {}
     for target, link in (
         *(graphics_links(every, modules, chosen) if draws and chosen else ()),
-        *(pair for library in every for pair in _links(libraries, library)),
+        *(pair for library in every for pair in libraries.links(library)),
     ):
         links.setdefault(link, target)
     folders = dict.fromkeys(library.directory for library in found.libraries if library.name.startswith("lib"))
@@ -144,14 +138,6 @@ def _sized(places: Iterable[LibraryDirectory], suffix: str) -> tuple[LibraryDire
 
 def _distinct(libraries: Iterable[Library]) -> tuple[Library, ...]:
     return tuple({library.path: library for library in libraries}.values())
-
-
-def _links(libraries: Libraries, library: Library) -> Iterator[tuple[str, str]]:
-    place = library.directory.rstrip("/")
-    if library.stem in _EXPECTED:
-        target, link = _EXPECTED[library.stem]
-        yield target or library.name, f"{place}/{link}"
-    yield from libraries.links(library)
 
 
 def _programs(files: DriverFiles, names: Iterable[str]) -> Iterator[Mount]:

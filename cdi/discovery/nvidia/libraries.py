@@ -10,48 +10,21 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from cdi.discovery.nvidia.elf import ElfUnread, read_soname
-from cdi.discovery.nvidia.ldcache import CacheInvalid, parse_ldcache
+from cdi.discovery.nvidia.places import library_places, real_directory
 from cdi.host import HostError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Mapping
 
     from cdi.host import Host
 
-_CACHE = "/etc/ld.so.cache"
-_CACHE_LIMIT = 64 << 20
-# Where installers put the driver's libraries: runfile and distributions, Debian's alternatives, Container-Optimized OS
-# and GKE, NixOS. /usr/lib holds 64-bit libraries on some distributions, 32-bit ones on others.
-_USUAL = (
-    "/",
-    "/usr/lib64",
-    "/usr/lib/x86_64-linux-gnu",
-    "/usr/lib/aarch64-linux-gnu",
-    "/usr/lib/x86_64-linux-gnu/nvidia/current",
-    "/usr/lib/aarch64-linux-gnu/nvidia/current",
-    "/lib64",
-    "/lib/x86_64-linux-gnu",
-    "/lib/aarch64-linux-gnu",
-    "/lib/x86_64-linux-gnu/nvidia/current",
-    "/lib/aarch64-linux-gnu/nvidia/current",
-    "/usr/lib",
-    "/lib",
-    "/var/lib/nvidia/lib64",
-    "/home/kubernetes/bin/nvidia/lib64",
-    "/run/opengl-driver/lib",
-)
-_USUAL_32 = (
-    "/usr/lib32",
-    "/usr/lib/i386-linux-gnu",
-    "/usr/lib/arm-linux-gnueabihf",
-    "/usr/lib/i386-linux-gnu/nvidia/current",
-    "/lib32",
-    "/lib/i386-linux-gnu",
-    "/lib/i386-linux-gnu/nvidia/current",
-    "/run/opengl-driver-32/lib",
-)
-_EITHER = frozenset({"/usr/lib", "/lib"})
-_NAMED_32 = re.compile(r"lib32|i[3-6]86|armhf|gnueabi|driver-32")
+# Links that programs expect, whether or not the host has them: of a library, the target (None: itself) and the link.
+_EXPECTED: Mapping[str, tuple[str | None, str]] = {
+    "libcuda.so": ("libcuda.so.1", "libcuda.so"),
+    "libGLX_nvidia.so": (None, "libGLX_indirect.so.0"),
+    "libnvidia-opticalflow.so": ("libnvidia-opticalflow.so.1", "libnvidia-opticalflow.so"),
+}
+_VERSIONED = re.compile(r".*\.so\.[^.]+\..+")
 
 
 class LibraryDirectory(msgspec.Struct, frozen=True, kw_only=True):
@@ -77,8 +50,7 @@ class Library(msgspec.Struct, frozen=True, kw_only=True):
     @property
     def stem(self) -> str:
         """The name without what follows `.so`."""
-        before, so, _ = self.name.rpartition(".so")
-        return before + so
+        return _stem(self.name)
 
 
 class Libraries:
@@ -92,9 +64,10 @@ class Libraries:
     def __init__(self, root: Host) -> None:
         self._root = root
         self._names: dict[str, tuple[str, ...]] = {}
+        self._by_stem: dict[str, dict[str, list[str]]] = {}
         self.unread: list[str] = []
         self.unsure: list[str] = []
-        listed = ((path, bits, self._list(path)) for path, bits in _places(root, self.unread))
+        listed = ((path, bits, self._list(path)) for path, bits in library_places(root, self.unread))
         self.directories = tuple(
             LibraryDirectory(path=path, bits=bits, names=names) for path, bits, names in listed if names
         )
@@ -120,7 +93,7 @@ class Libraries:
 
     def within(self, directory: LibraryDirectory, name: str) -> LibraryDirectory | None:
         """Return a directory in a directory of libraries, if it is there and has any."""
-        path = _real(self._root, f"{directory.path}/{name}", self.unread)
+        path = real_directory(self._root, f"{directory.path}/{name}", self.unread)
         names = self._list(path) if path is not None else ()
         return LibraryDirectory(path=path, bits=directory.bits, names=names) if path is not None and names else None
 
@@ -132,9 +105,12 @@ class Libraries:
             libcuda.so.550.54.15
 
         The host's own links tell the SONAME. Only where they disagree, as when two versions of the driver are
-        installed, is the library itself asked.
+        installed, is the library itself asked. Some links are made even if the host lacks them.
         """
         place = library.directory.rstrip("/")
+        if library.stem in _EXPECTED and _VERSIONED.fullmatch(library.name):
+            target, link = _EXPECTED[library.stem]
+            yield target or library.name, f"{place}/{link}"
         known = {name: self._target(f"{place}/{name}") for name in self._siblings(library)}
         links = {name: target for name, target in known.items() if target is not None}
         if not links:
@@ -172,9 +148,13 @@ class Libraries:
         return name == library.name
 
     def _siblings(self, library: Library) -> list[str]:
-        stem, longer = library.stem, f"{library.stem}."
-        names = self._list(library.directory)
-        return [name for name in names if (name == stem or name.startswith(longer)) and name != library.name]
+        """Return the other names of a directory that differ from a library's only behind `.so`."""
+        place = library.directory
+        if place not in self._by_stem:
+            self._by_stem[place] = groups = dict[str, list[str]]()
+            for name in self._list(place):
+                groups.setdefault(_stem(name), []).append(name)
+        return [name for name in self._by_stem[place].get(library.stem, ()) if name != library.name]
 
     def _target(self, path: str) -> str | None:
         """Return where a link leads, None for what is no link."""
@@ -222,7 +202,7 @@ def find_library(host: Host, soname: str) -> str | None:
     root = driver_host(host)
     if root is None:
         return None
-    for directory, bits in _places(root, []):
+    for directory, bits in library_places(root, []):
         path = f"{directory.rstrip('/')}/{soname}"
         if bits != 32 and _is_file(root, path):  # noqa: PLR2004 - bits
             return host.driver(root.resolve(path))
@@ -236,48 +216,6 @@ def _is_file(root: Host, path: str) -> bool:
         return False
 
 
-def _places(root: Host, unread: list[str]) -> Iterator[tuple[str, int | None]]:
-    """Yield the directories to look in, without links and each once, those of 32-bit libraries last."""
-    cached = _cached(root, unread)
-    wanted: list[tuple[str, int | None]] = [
-        *((path, 32 if _NAMED_32.search(path) else 64) for path in root.library_dirs),
-        *((path, None if path in _EITHER else 64) for path in _USUAL),
-        *cached.items(),
-        *((path, 32) for path in _USUAL_32),
-    ]
-    places: dict[str, int | None] = {}
-    for path, bits in wanted:
-        real = _real(root, path, unread)
-        if real is not None and places.get(real) is None:
-            places[real] = bits
-    yield from sorted(places.items(), key=lambda place: place[1] == 32)  # noqa: PLR2004 - bits
-
-
-def _cached(root: Host, unread: list[str]) -> dict[str, int | None]:
-    """Return the directories that the linker's cache names, with the size of what is in them."""
-    try:
-        entries = parse_ldcache(root.read_bytes(_CACHE, limit=_CACHE_LIMIT))
-    except HostError as error:
-        if not error.missing:
-            unread.append(error.message)
-        return {}
-    except CacheInvalid as error:
-        unread.append(f"{_CACHE} is no cache of the dynamic linker: {error}")
-        return {}
-    found: dict[str, int | None] = {}
-    for entry in entries:
-        if entry.path.startswith("/"):
-            directory = entry.path.rpartition("/")[0] or "/"
-            found[directory] = entry.bits if found.get(directory, entry.bits) == entry.bits else None
-    return found
-
-
-def _real(root: Host, path: str, unread: list[str]) -> str | None:
-    """Return a directory without links; None when there is none."""
-    try:
-        real = root.resolve(path)
-        return real if root.stat(real, follow=False).type == "d" else None
-    except HostError as error:
-        if not error.missing:
-            unread.append(error.message)
-        return None
+def _stem(name: str) -> str:
+    before, so, _ = name.rpartition(".so")
+    return before + so
