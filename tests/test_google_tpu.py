@@ -108,11 +108,11 @@ def test_nodes_alone_are_enough() -> None:
 def test_a_group_that_brings_more_says_so() -> None:
     tree = VFIO + function("0000:00:04.0", "0x0062", group=7) + function("0000:00:05.0", "0x001f", group=7)
     assert [f.warnings for f in tpus(tree + "/dev/vfio/7 : c 243 0 0600\n").found] == [
-        ("IOMMU group 7 brings 0000:00:05.0 too",)
+        ("IOMMU group 7 gives access to 0000:00:05.0 too",)
     ]
 
 
 def test_a_host_without_says_so() -> None:
-    assert [(s.what, s.why) for s in tpus("/dev/null : c 1 3 0666\n").skipped] == [
-        ("google-tpu", "there is no PCI function of a TPU, and no /dev/accel0")
+    assert [(s.what, s.why, s.absent) for s in tpus("/dev/null : c 1 3 0666\n").skipped] == [
+        ("google-tpu", "there is no PCI function of a TPU, nor /dev/accel0", True)
     ]

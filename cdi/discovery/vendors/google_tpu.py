@@ -62,7 +62,7 @@ def _discover(host: Host, wanted: frozenset[str]) -> Iterator[Report]:
     if unclaimed and not own:
         chips, skipped = unclaimed, []
     if not chips and not skipped:
-        yield Skipped(family=_NAME, what=_NAME, why="there is no PCI function of a TPU, and no /dev/accel0")
+        yield Skipped(family=_NAME, what=_NAME, why="there is no PCI function of a TPU, nor /dev/accel0", absent=True)
     yield from skipped
     yield from _reported(chips, _common({_generation(function) for function in functions}))
 
@@ -105,14 +105,7 @@ def _accel_nodes(host: Host, function: Function) -> Iterator[Node]:
 
 def _through_vfio(host: Host, function: Function) -> _Chip:
     vfio = read_vfio(host, function)
-    partners = f"IOMMU group {vfio.group} brings {', '.join(vfio.partners)} too"
-    return _Chip(
-        place=vfio.group,
-        nodes=vfio.own,
-        shared=vfio.shared,
-        function=function,
-        warnings=(partners,) if vfio.partners else (),
-    )
+    return _Chip(place=vfio.group, nodes=vfio.own, shared=vfio.shared, function=function, warnings=vfio.warnings)
 
 
 def _by_name(host: Host) -> Iterator[_Chip]:

@@ -18,6 +18,7 @@ from msgspec.structs import replace
 from cdi.discovery.found import Family, Found, Report, Shared, Skipped
 from cdi.discovery.node import Node, NodeFault, edits_of, find_node
 from cdi.discovery.pci import Function, list_functions
+from cdi.discovery.vfio import is_vfio
 from cdi.host import Host, HostError
 from cdi.model import Mount
 
@@ -87,14 +88,14 @@ _OPTIONS = ("ro", "nosuid", "nodev", "rbind", "rprivate")
 
 def _discover(host: Host, _wanted: frozenset[str]) -> Iterator[Report]:
     every = [one for one in list_functions(host, vendor=_HUAWEI) if _is_npu(one)]
-    functions = [one for one in every if not (one.driver or "").startswith("vfio")]
+    functions = [one for one in every if not is_vfio(one.driver)]
     yield from (_given_away(one) for one in every if one not in functions)
     names = [name for name in _names(host, "/dev") if _NODE.fullmatch(name)]
     if not names:
         yield from _without_nodes(functions)
         if not every:
-            why = "there is no PCI function of an Ascend NPU, and no /dev/davinci0"
-            yield Skipped(family=_NAME, what=_NAME, why=why)
+            why = "there is no PCI function of an Ascend NPU, nor /dev/davinci0"
+            yield Skipped(family=_NAME, what=_NAME, why=why, absent=True)
         return
     try:
         manager = _manager(host)
