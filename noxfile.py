@@ -15,6 +15,7 @@ SUPPORTED = ("3.10", "3.11", "3.12", "3.13")
 NEED_EXTRAS = (
     "tests/cli",
     "tests/e2e",
+    "tests/nvml",
     "tests/package",
     "tests/property",
     "tests/test_schema.py",

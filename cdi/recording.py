@@ -8,6 +8,7 @@ import re
 from typing import TYPE_CHECKING
 
 from cdi.discovery import discover
+from cdi.discovery.nvidia.survey import nvml_files
 from cdi.host import Host, HostError, Source, Stat
 from cdi.host.tree import DIRECTORY, FILE, LINK, Entry, format_tree
 from cdi.rooted import MAX_LINKS
@@ -43,7 +44,8 @@ def snapshot(host: Host) -> str:
     discover(seen)
     for pattern in _BESIDES:
         _read_all(seen, pattern)
-    return _HEADER + format_tree(_Pseudonyms().replace(recorder.entries()))
+    nvml = {path: Entry(stat=FILE.stat, content=content) for path, content in nvml_files(seen).items()}
+    return _HEADER + format_tree(_Pseudonyms().replace({**recorder.entries(), **nvml}))
 
 
 def _read_all(host: Host, pattern: str) -> None:
@@ -173,7 +175,7 @@ _SERIALS = frozenset({"phys_port_id", "phys_switch_id", "serial", "serial_number
 _MAC = r"(?<![0-9a-f:])(?:[0-9a-f]{2}:){5,}[0-9a-f]{2}(?![0-9a-f:])"
 _NAME_WITH_MAC = r"(?<=enx|wlx|wwx|slx|ibx)[0-9a-f]{12}"
 _GUID = r"(?<![0-9a-f:])(?:[0-9a-f]{4}:){3}[0-9a-f]{4}(?![0-9a-f:])"
-_UUID = r"(?<![0-9a-f-])[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}(?![0-9a-f-])"
+_UUID = r"(?<![0-9a-f])(?<![0-9a-f]-)[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}(?![0-9a-f-])"
 _IPV4 = r"(?<![0-9.])(?:(?:25[0-5]|2[0-4][0-9]|1?[0-9]?[0-9])\.){3}(?:25[0-5]|2[0-4][0-9]|1?[0-9]?[0-9])(?![0-9.])"
 _PRIVATE = re.compile(f"{_MAC}|{_NAME_WITH_MAC}|{_GUID}|{_UUID}|{_IPV4}", re.IGNORECASE)
 # The addresses in a routing table, but for the networks of default routes.
@@ -181,6 +183,8 @@ _ROUTES = {
     "/net/route": re.compile(r"(?<=\t)(?!000000[08]0\t)[0-9A-F]{8}(?=\t[0-9A-F]{8}\t|\t[0-9A-F]{4}\t)"),
     "/net/ipv6_route": re.compile(r"\b(?![08]0{31})[0-9a-f]{32}\b"),
 }
+# What a GPU's `unique_id` says in hexadecimal, KFD says in decimal.
+_KFD_SERIALS = re.compile(r"(?:(?<=^unique_id )|(?<=^hive_id ))[1-9][0-9]*$", re.MULTILINE)
 _HEX = re.compile(r"[0-9a-f]", re.IGNORECASE)
 _MEANINGFUL = frozenset("0f")
 
@@ -204,8 +208,10 @@ class _Pseudonyms:
         for table, address in _ROUTES.items():
             if path.startswith("/proc/") and path.endswith(table):
                 text = address.sub(lambda match: self._number(match[0]), text)
-        if path.rpartition("/")[2] in _SERIALS:
+        if path.rpartition("/")[2] in _SERIALS and text.strip("0\n"):
             text = self._number(text.strip()) + "\n"
+        if "/kfd/topology/nodes/" in path:
+            text = _KFD_SERIALS.sub(lambda match: str(self._index(f"{int(match[0]):016x}")), text)
         content = self._text(text).encode("utf-8", "surrogateescape")
         return Entry(stat=entry.stat, content=content, target=self._text(entry.target), error=entry.error)
 

@@ -28,3 +28,17 @@ def test_addresses_are_replaced_and_stay_consistent() -> None:
 
 def test_a_host_with_nothing_gives_a_snapshot_too() -> None:
     assert snapshot(Host.from_tree("")).startswith("# A host as recorded")
+
+
+GPU = """
+/proc/driver/nvidia/gpus/0000:3b:00.0/information = "Model: \\t NVIDIA L4\\nGPU UUID: \\t GPU-5d5ba0d6-d33d-2b2c-524d-9e3d8d2b8a77\\nDevice Minor: \\t 0\\n"
+/.cdi/nvml/gpu0 = {"index":0,"minor":0,"uuid":"GPU-5d5ba0d6-d33d-2b2c-524d-9e3d8d2b8a77","instances":[{"index":0,"uuid":"MIG-c6d4f1ef-42e4-5de3-91c7-45d71c87eb3f"}]}
+"""  # noqa: E501 - one entry a line
+
+
+def test_uuids_of_gpus_are_replaced_in_whatever_names_them() -> None:
+    text = snapshot(Host.from_tree(GPU))
+    assert "5d5ba0d6" not in text
+    assert "c6d4f1ef" not in text
+    assert text.count("GPU-02000000-0000-0000-0000-000000000001") == 2
+    assert text.count("MIG-02000000-0000-0000-0000-000000000002") == 1
