@@ -100,7 +100,11 @@ def _judged(profile: Profile, subject: Subject, host: Host, thing: Thing, contro
     except NodeFault as fault:
         nowhere = f", nor {subject.sysfs}" if thing.path is not None and subject.sysfs is not None else ""
         return Skipped(
-            family=profile.family, what=_name(subject, values), why=f"{fault}{nowhere}", hint=_hint(profile, thing)
+            family=profile.family,
+            what=_name(subject, values),
+            why=f"{fault}{nowhere}",
+            hint=_hint(profile, thing),
+            absent=thing.path is not None and not host.exists(host.dev(thing.path)),
         )
     except HostError as error:
         return Skipped(family=profile.family, what=_name(subject, values), why=error.message)
