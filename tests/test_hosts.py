@@ -8,6 +8,7 @@ import subprocess
 import sys
 from contextlib import suppress
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -25,14 +26,23 @@ HOSTS = sorted((ROOT / "spec-examples" / "hosts").iterdir())
 each_host = pytest.mark.parametrize("place", HOSTS, ids=lambda place: place.name)
 
 
+def options(place: Path) -> dict[str, Any]:
+    """Return what an example is meant to be read with: keywords of `Host`, and `families` that must be named."""
+    path = place / "options.json"
+    return json.loads(path.read_text()) if path.exists() else {}
+
+
 def load(place: Path) -> Host:
-    """Return an example host; `options.json` has the keywords of `Host` that it is meant to be read with."""
-    options = place / "options.json"
-    return Host.load(place, **(json.loads(options.read_text()) if options.exists() else {}))
+    return Host.load(place, **{key: value for key, value in options(place).items() if key != "families"})
 
 
-def generated(host: Host) -> dict[str, str]:
-    return {f"{spec_name(s.vendor, s.class_)}.yaml": dump(s) for s in generate(discover(host))}
+def families_of(place: Path) -> list[str] | None:
+    return options(place).get("families")
+
+
+def generated(host: Host, place: Path) -> dict[str, str]:
+    found = discover(host, families_of(place))
+    return {f"{spec_name(s.vendor, s.class_)}.yaml": dump(s) for s in generate(found)}
 
 
 def like(host: Host, other: Host) -> Host:
@@ -46,7 +56,7 @@ def golden(place: Path) -> dict[str, str]:
 
 @each_host
 def test_host_gives_its_golden_specs(place: Path) -> None:
-    assert generated(load(place)) == golden(place)
+    assert generated(load(place), place) == golden(place)
 
 
 @each_host
@@ -58,12 +68,12 @@ def test_golden_specs_have_no_problems(place: Path) -> None:
 @each_host
 def test_everything_that_a_spec_names_is_on_the_host(place: Path) -> None:
     host = load(place)
-    for spec in generate(discover(host, include=everything(host))):
+    for spec in generate(discover(host, families_of(place), include=everything(host, place))):
         assert list(check_host(spec, host)) == []
 
 
-def everything(host: Host) -> list[str]:
-    return [thing.what for thing in discover(host).skipped]
+def everything(host: Host, place: Path) -> list[str]:
+    return [thing.what for thing in discover(host, families_of(place)).skipped]
 
 
 @each_host
@@ -71,12 +81,12 @@ def test_order_of_directories_does_not_matter(place: Path) -> None:
     lines = (place / "host.tree").read_text().splitlines()
     for seed in range(3):
         random.Random(seed).shuffle(lines)
-        assert generated(like(load(place), Host.from_tree("\n".join(lines)))) == golden(place)
+        assert generated(like(load(place), Host.from_tree("\n".join(lines))), place) == golden(place)
 
 
 @each_host
 def test_everything_found_or_skipped_says_why(place: Path) -> None:
-    discovery = discover(load(place))
+    discovery = discover(load(place), families_of(place))
     assert all(device.how for device in discovery.found)
     assert all(thing.why for thing in discovery.skipped)
 
@@ -86,7 +96,7 @@ def test_snapshot_gives_the_same_specs_and_the_same_snapshot(place: Path) -> Non
     host = load(place)
     text = snapshot(host)
     again = like(host, Host.from_tree(text))
-    assert generated(again) == golden(place)
+    assert generated(again, place) == golden(place)
     assert discover(again).skipped == discover(host).skipped
     assert snapshot(again) == text
 
