@@ -29,7 +29,8 @@ _MODELS = {
     0xD71D: "Nova Lake",
     0xFD3E: "Wildcat Lake",
 }
-# The Level Zero loader looks for a driver of GPUs only, unless it is told of this one.
+# Level Zero's loader loads what this names in place of the drivers that it knows. Older ones (before 1.17.17) do not
+# know this driver, and OpenVINO's plugin has trouble with some newer ones that load the GPU's as well.
 _ENV = "ZE_ENABLE_ALT_DRIVERS=libze_intel_npu.so"
 _HOW_TO_DRIVE = "modprobe intel_vpu (CONFIG_DRM_ACCEL_IVPU, Linux 6.3); its firmware is in /lib/firmware/intel/vpu"
 
@@ -46,7 +47,11 @@ def _discover(host: Host, _: frozenset[str]) -> Iterator[Report]:
         yield report
     if found:
         yield Shared(
-            family=_NAME, kind=_KIND, edits=ContainerEdits(env=(_ENV,)), how="Level Zero finds the NPU's driver by it"
+            family=_NAME,
+            kind=_KIND,
+            edits=ContainerEdits(env=(_ENV,)),
+            how=f"{_ENV}: by it, Level Zero finds the NPU's driver",
+            warnings=("Level Zero finds no GPU in such a container, OpenCL does",),
         )
 
 
