@@ -80,7 +80,7 @@ def ask(host: Host, library: str | None) -> Answers:
 
 def _load(host: Host, library: str | None) -> Any:
     if library is None:
-        return ctypes.CDLL(_SONAME)
+        return _open(_SONAME)
     fd = host.open(library)
     stat = os.fstat(fd)
     key = (stat.st_dev, stat.st_ino)
@@ -88,11 +88,22 @@ def _load(host: Host, library: str | None) -> Any:
         os.close(fd)
         return _LOADED[key]
     try:
-        _LOADED[key] = ctypes.CDLL(f"/proc/self/fd/{fd}")
+        _LOADED[key] = _open(f"/proc/self/fd/{fd}")
     except OSError:
         os.close(fd)
         raise
     return _LOADED[key]
+
+
+def _open(path: str) -> Any:
+    """Load a library so that a symbol it lacks matters only when it is called: ctypes itself asks for all of them."""
+    loader = ctypes.CDLL(None)
+    loader.dlopen.argtypes, loader.dlopen.restype = [ctypes.c_char_p, ctypes.c_int], ctypes.c_void_p
+    loader.dlerror.restype = ctypes.c_char_p
+    handle = loader.dlopen(path.encode(), os.RTLD_LAZY)
+    if not handle:
+        raise OSError((loader.dlerror() or b"it has no reason").decode("utf-8", "replace"))
+    return ctypes.CDLL(path, handle=handle)
 
 
 @contextmanager
