@@ -17,6 +17,8 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
 _LIMIT = 1 << 20
+_EXECUTABLE, _PROGRAM_MODE = 0o111, 0o755
+_OF_THE_KERNEL = ("/sys", "/proc", "/dev")
 # Read besides what discovery reads, since it says why a device was not found.
 _BESIDES = (
     "/proc/devices",
@@ -143,7 +145,9 @@ class Recorder:
                 target = self._source.readlink(path) if stat.type == "l" else ""
             except OSError:
                 return ""
-            plain = {"d": DIRECTORY, "f": FILE, "l": Entry(stat=LINK, target=target)}
+            program = Entry(stat=Stat(type="f", mode=_PROGRAM_MODE))
+            file = program if stat.mode & _EXECUTABLE else FILE
+            plain = {"d": DIRECTORY, "f": file, "l": Entry(stat=LINK, target=target)}
             entries[path] = plain.get(stat.type) or Entry(stat=stat)
         return entries[path].target
 
@@ -153,8 +157,10 @@ class Recorder:
         except OSError as error:
             _fail(place, entries, error)
             return
-        for name in names:
-            self._describe(f"{place.rstrip('/')}/{name}", entries)
+        # Of the kernel's files all names count. Elsewhere what nobody asked about is what else is installed.
+        if place.startswith(_OF_THE_KERNEL):
+            for name in names:
+                self._describe(f"{place.rstrip('/')}/{name}", entries)
 
     def _add_content(self, place: str, entries: dict[str, Entry]) -> None:
         try:
@@ -162,7 +168,8 @@ class Recorder:
         except OSError as error:
             _fail(place, entries, error)
         else:
-            entries[place] = Entry(stat=FILE.stat, content=content)
+            stat = entries[place].stat if place in entries else FILE.stat
+            entries[place] = Entry(stat=stat, content=content)
 
 
 def _fail(place: str, entries: dict[str, Entry], error: OSError) -> None:

@@ -42,3 +42,21 @@ def test_uuids_of_gpus_are_replaced_in_whatever_names_them() -> None:
     assert "c6d4f1ef" not in text
     assert text.count("GPU-02000000-0000-0000-0000-000000000001") == 2
     assert text.count("MIG-02000000-0000-0000-0000-000000000002") == 1
+
+
+LIBRARIES = """
+/dev/nvidia0 : c 195 0 0666
+/usr/lib64/libcuda.so.550.54.15 = library
+/usr/lib64/libprivate.so.1 = not asked about
+/usr/bin/nvidia-smi : f 0750 0 44
+"""
+
+
+def test_names_of_files_that_nobody_asked_about_are_left_out() -> None:
+    text = snapshot(Host.from_tree(LIBRARIES))
+    assert "libcuda.so.550.54.15" in text
+    assert "libprivate" not in text
+
+
+def test_programs_stay_programs() -> None:
+    assert "/usr/bin/nvidia-smi : f 0755\n" in snapshot(Host.from_tree(LIBRARIES))
