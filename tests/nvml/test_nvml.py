@@ -332,8 +332,8 @@ def test_another_roots_library_is_not_loaded(tmp_path: Path) -> None:
     discovery = discover(Host(tmp_path).over(host.source), ["nvidia-gpu"])
     assert offered(discovery) == {"0": ["/dev/nvidia0"], "1": ["/dev/nvidia1"], "2": ["/dev/nvidia2"]}
     assert discovery.problems[0].message == (
-        "NVML was not asked: its library would be another root's, or there is none in a host tree; "
-        "/dev tells of the GPUs, and their UUIDs, addresses and DRM nodes are not known, nor whether MIG is enabled"
+        "NVML was not asked: a library of another root is loaded only if --driver-root says where; "
+        "/dev tells of GPUs, but not of their UUIDs, addresses, DRM nodes and MIG"
     )
 
 

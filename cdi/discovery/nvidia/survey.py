@@ -33,8 +33,8 @@ _LIBRARY = "libnvidia-ml.so.1"
 _NODE = re.compile(r"nvidia(\d+)")
 _SOC = "/sys/devices/soc0/family"
 _LOST = {
-    "/proc/driver/nvidia": "UUIDs of MIG devices and coherence of memory are not known, nor whether MIG is enabled",
-    "/dev": "their UUIDs, addresses and DRM nodes are not known, nor whether MIG is enabled",
+    "/proc/driver/nvidia": "not of the mode of MIG, the UUIDs of MIG devices and coherent memory",
+    "/dev": "not of their UUIDs, addresses, DRM nodes and MIG",
 }
 
 _TO_VIRTUAL_MACHINES = "it is kept for virtual machines: unbind it, and bind it to nvidia"
@@ -120,8 +120,8 @@ def _recorded(host: Host) -> Answers:
         return Answers(failure=Failure(message=f"NVML was not asked: {error.message}"))
     if answers is not None:
         return answers
-    message = "NVML was not asked: its library would be another root's, or there is none in a host tree"
-    return Answers(failure=Failure(message=message, hint="--driver-root says that the library below it may be loaded"))
+    message = "NVML was not asked: a library of another root is loaded only if --driver-root says where"
+    return Answers(failure=Failure(message=message))
 
 
 def _from_nvml(answers: Answers, listed: Listed) -> tuple[str, tuple[Gpu, ...]] | None:
@@ -180,7 +180,7 @@ def is_tegra(host: Host) -> bool:
 def _step_down(failure: Failure, source: str, gpus: tuple[Gpu, ...]) -> str:
     if not gpus:
         return failure.message
-    return f"{failure.message}; {source} tells of the GPUs, and {_LOST[source]}"
+    return f"{failure.message}; {source} tells of GPUs, but {_LOST[source]}"
 
 
 def _warning(message: str, hint: str | None = None) -> Problem:
