@@ -145,10 +145,11 @@ def test_a_gpu_without_render_node_is_a_gpu() -> None:
 
 def test_an_attribute_that_cannot_be_read_is_a_warning() -> None:
     at = "/sys/devices/pci0000:00/0000:00:02.0"
-    text = gpu() + node(f"{at}/drm/card0", "dri/card0", "226:0") + f"{at}/numa_node ! EIO\n"
+    names = ("numa_node", "sriov_totalvfs", "drm/card0/lmem_total_bytes")
+    text = gpu() + node(f"{at}/drm/card0", "dri/card0", "226:0") + "".join(f"{at}/{name} ! EIO\n" for name in names)
     one = found("intel-gpu", text)
-    assert "numaNode" not in one.attributes
-    assert one.warnings == (f"cannot read '{at}/numa_node': input/output error",)
+    assert not one.attributes.keys() & {"numaNode", "totalVfs", "memoryBytes"}
+    assert one.warnings == tuple(f"cannot read '{at}/{name}': input/output error" for name in names)
 
 
 def test_a_function_for_virtual_machines_without_its_node_is_skipped() -> None:
@@ -239,6 +240,13 @@ def test_what_a_gaudi_lacks_is_a_warning() -> None:
         "there is no /dev/accel/accel_controlD0",
         "the kernel has it as 231:192, but there is no /dev/infiniband/uverbs0",
     )
+
+
+def test_verbs_that_cannot_be_listed_hide_no_gaudi() -> None:
+    text = GAUDI + node(f"{GAUDI_AT}/accel/accel0", "accel/accel0", "261:0") + f"{GAUDI_AT}/module_id = 0\n"
+    text += node("/sys/class/accel/accel_controlD0", "accel/accel_controlD0", "237:0")
+    one = found("intel-gaudi", text + f"{GAUDI_AT}/infiniband_verbs/ ! EACCES\n")
+    assert one.warnings == (f"cannot list '{GAUDI_AT}/infiniband_verbs': permission denied",)
 
 
 def test_gaudis_that_are_not_offered_say_why() -> None:
@@ -341,6 +349,7 @@ def test_physical_qat_functions_are_never_offered() -> None:
                 ("4xxx", {"sriov_totalvfs": 16, "sriov_numvfs": 0}),
                 ("4xxx", {}),
                 (None, {}),
+                ("vfio-pci", {}),
             )
         )
     ] == [
@@ -353,6 +362,7 @@ def test_physical_qat_functions_are_never_offered() -> None:
             "SR-IOV and the IOMMU must be on, in the firmware and with intel_iommu=on",
         ),
         ("a physical function without driver", "modprobe qat_4xxx"),
+        ("a physical function driven by vfio-pci", "unbind it, then modprobe qat_4xxx"),
     ]
 
 
@@ -361,3 +371,16 @@ def test_an_older_model_says_that_vfio_refuses_it() -> None:
     assert one.why == "driven by c6xxvf, for the host's own use"
     assert one.hint is not None
     assert one.hint.endswith("vfio-pci takes this model with disable_denylist=1 only")
+
+
+def test_what_a_parent_does_not_tell_is_a_warning() -> None:
+    parent = "/sys/devices/pci0000:00/0000:00:06.0"
+    at = "/sys/devices/pci0000:00/0000:00:07.0"
+    text = function("0000:00:06.0", "8086:4940", "0x0b4000", "4xxx", sriov_numvfs=1)
+    text += f"{parent}/virtfn0 -> ../0000:00:07.0\n{at}/physfn -> ../0000:00:06.0\n{parent}/qat/state ! EIO\n"
+    text += function("0000:00:07.0", "8086:4941", "0x0b4000", "vfio-pci")
+    text += f"{at}/iommu_group -> ../../../kernel/iommu_groups/1\n/sys/kernel/iommu_groups/1/devices/\n"
+    text += "/dev/vfio/1 : c 241 0 0600\n/dev/vfio/vfio : c 10 196 0666\n"
+    one = found("intel-qat", text)
+    assert one.warnings == (f"cannot read '{parent}/qat/state': input/output error",)
+    assert one.attributes["vfIndex"] == 0

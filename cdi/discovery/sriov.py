@@ -1,8 +1,8 @@
-"""SR-IOV: the numbers of virtual functions, and how many there may be."""
+"""SR-IOV: the numbers of virtual functions."""
 
 from __future__ import annotations
 
-__all__ = ["read_capacity", "read_indexes"]
+__all__ = ["read_indexes"]
 
 import re
 from typing import TYPE_CHECKING
@@ -38,8 +38,3 @@ def read_indexes(host: Host, functions: Iterable[Function]) -> dict[str, int]:
             if match is not None and address is not None:
                 indexes[address] = int(match[1])
     return indexes
-
-
-def read_capacity(host: Host, function: Function) -> int | None:
-    """Return how many virtual functions a physical one may have; None where there can be none."""
-    return Kobject(host, function.path).number("sriov_totalvfs") or None

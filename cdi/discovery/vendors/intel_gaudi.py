@@ -189,7 +189,12 @@ def _control(host: Host, device: _Device, warnings: list[str]) -> Iterator[Node]
 def _verbs(host: Host, function: Function, warnings: list[str]) -> Iterator[Node]:
     """Yield the nodes of the network ports: /sys/bus/pci/devices/0000:19:00.0/infiniband_verbs/uverbs0."""
     directory = f"{function.path}/infiniband_verbs"
-    for name in host.listdir(directory) if host.is_dir(directory) else ():
+    try:
+        names = host.listdir(directory)
+    except HostError as error:
+        warnings += [] if error.missing else [error.message]
+        return
+    for name in names:
         try:
             yield find_node(host, sysfs=f"{directory}/{name}", path=f"/dev/infiniband/{name}")
         except (NodeFault, HostError) as fault:

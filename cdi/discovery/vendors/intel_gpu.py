@@ -8,11 +8,11 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
-from cdi.discovery.drm import Drm, read_drm
+from cdi.discovery.drm import read_drm
 from cdi.discovery.found import Family, Found, Report, Skipped
 from cdi.discovery.node import NodeFault, edits_of
 from cdi.discovery.pci import Function, list_functions
-from cdi.discovery.sriov import read_capacity, read_indexes
+from cdi.discovery.sriov import read_indexes
 from cdi.discovery.sysfs import Kobject
 from cdi.discovery.vfio import is_vfio, read_vfio
 from cdi.host import Host, HostError
@@ -47,6 +47,7 @@ class _Gpu(msgspec.Struct, frozen=True, kw_only=True):
     function: Function
     index: int | None  # of a virtual function
     capacity: int | None  # how many virtual functions it may have
+    unread: tuple[str, ...]
 
     def attributes(self, **more: str | int | None) -> dict[str, str | int | bool]:
         """Return what is known of the function, and more."""
@@ -88,7 +89,9 @@ def _discover(host: Host, _: frozenset[str]) -> Iterator[Report]:
 def _report(host: Host, function: Function, index: int | None) -> Found | Skipped:
     if not (is_vfio(function.driver) or function.driver in _DRIVERS):
         return _undriven(function)
-    gpu = _Gpu(function=function, index=index, capacity=read_capacity(host, function))
+    here = Kobject(host, function.path)
+    capacity = here.number("sriov_totalvfs") or None
+    gpu = _Gpu(function=function, index=index, capacity=capacity, unread=(*function.unread, *here.unread))
     return _of_drm(host, gpu) if function.driver in _DRIVERS else _of_vfio(host, gpu)
 
 
@@ -112,6 +115,9 @@ def _of_drm(host: Host, gpu: _Gpu) -> Found | Skipped:
         hint = "udevadm trigger makes missing nodes" if drm.faults else "dmesg says why"
         return Skipped(family=_NAME, what=function.bdf, why=why, hint=hint)
     name = drm.card.path.rpartition("/")[2]
+    # Some kernels' i915 tells the size of local memory: /sys/class/drm/card1/lmem_total_bytes.
+    card = Kobject(host, drm.card.sysfs or f"{function.path}/drm/{name}")
+    memory = card.number("lmem_total_bytes")
     return Found(
         family=_NAME,
         kind=_KIND,
@@ -124,9 +130,9 @@ def _of_drm(host: Host, gpu: _Gpu) -> Found | Skipped:
             card=drm.card.path,
             render=drm.render.path if drm.render is not None else None,
             renderMinor=drm.render.stat.minor if drm.render is not None else None,
-            memoryBytes=_memory(host, drm),
+            memoryBytes=memory,
         ),
-        warnings=(*_shared_out(function), *drm.faults, *function.unread),
+        warnings=(*_shared_out(function), *drm.faults, *gpu.unread, *card.unread),
     )
 
 
@@ -134,13 +140,6 @@ def _shared_out(function: Function) -> Iterator[str]:
     if function.functions:
         number = "a virtual function has" if function.functions == 1 else f"{function.functions} virtual functions have"
         yield f"{number} a part of its memory and engines"
-
-
-def _memory(host: Host, drm: Drm) -> int | None:
-    """Return the size of local memory, which i915 tells with some kernels: /sys/class/drm/card1/lmem_total_bytes."""
-    if drm.card is None or drm.card.sysfs is None:
-        return None
-    return Kobject(host, drm.card.sysfs).number("lmem_total_bytes")
 
 
 def _of_vfio(host: Host, gpu: _Gpu) -> Found:
@@ -155,7 +154,7 @@ def _of_vfio(host: Host, gpu: _Gpu) -> Found:
         edits=edits_of((*vfio.own, *vfio.shared), groups=True),
         how=f"{gpu.how}: IOMMU group {vfio.group}, for a virtual machine",
         attributes=gpu.attributes(iommuGroup=vfio.group),
-        warnings=(*vfio.warnings, *function.unread),
+        warnings=(*vfio.warnings, *gpu.unread),
         in_all=False,
     )
 

@@ -6,16 +6,18 @@ __all__ = ["FAMILY"]
 
 from typing import TYPE_CHECKING
 
+import msgspec
+
 from cdi.discovery.found import Family, Found, Report, Shared, Skipped
 from cdi.discovery.node import NodeFault, edits_of
 from cdi.discovery.pci import Function, list_functions
-from cdi.discovery.sriov import read_capacity, read_indexes
+from cdi.discovery.sriov import read_indexes
 from cdi.discovery.sysfs import Kobject
-from cdi.discovery.vfio import is_vfio, read_vfio
+from cdi.discovery.vfio import Vfio, is_vfio, read_vfio
 from cdi.host import Host, HostError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Iterator
 
     from cdi.discovery.node import Node
 
@@ -45,7 +47,7 @@ _DENIED = frozenset({"c3xxx", "c6xx", "dh895xcc"})
 def _discover(host: Host, _: frozenset[str]) -> Iterator[Report]:
     functions = [f for f in list_functions(host, vendor=_VENDOR) if f.device in _PHYSICAL or f.device in _VIRTUAL]
     physical = {f.bdf: f for f in functions if f.device in _PHYSICAL}
-    services = {bdf: _services(host, function) for bdf, function in physical.items()}
+    services = {bdf: _read_services(host, function) for bdf, function in physical.items()}
     indexes = read_indexes(host, physical.values())
     shared: dict[str, Node] = {}
     for function in functions:
@@ -55,11 +57,8 @@ def _discover(host: Host, _: frozenset[str]) -> Iterator[Report]:
             elif is_vfio(function.driver):
                 vfio = read_vfio(host, function)
                 shared |= {node.path: node for node in vfio.shared}
-                about = services.get(function.parent or "", {}) | {
-                    "iommuGroup": vfio.group,
-                    "vfIndex": indexes.get(function.bdf),
-                }
-                yield _found(function, vfio.own, vfio.warnings, about)
+                parent = services.get(function.parent or "", _Services())
+                yield _found(function, vfio, parent, indexes.get(function.bdf))
             else:
                 yield _unbound(function)
         except (NodeFault, HostError) as fault:
@@ -73,7 +72,15 @@ def _discover(host: Host, _: frozenset[str]) -> Iterator[Report]:
         )
 
 
-def _services(host: Host, function: Function) -> dict[str, str | int | None]:
+class _Services(msgspec.Struct, frozen=True, kw_only=True):
+    """What a physical function has been set up for."""
+
+    state: str | None = None
+    services: str | None = None
+    unread: tuple[str, ...] = ()
+
+
+def _read_services(host: Host, function: Function) -> _Services:
     """Return the state and services of a physical function (Documentation/ABI/testing/sysfs-driver-qat).
 
     /sys/bus/pci/devices/0000:6b:00.0/qat/state          up
@@ -81,16 +88,20 @@ def _services(host: Host, function: Function) -> dict[str, str | int | None]:
     """
     try:
         here = Kobject(host, f"{function.path}/qat")
-    except HostError:
-        return {}
-    return {"state": here.text("state"), "services": here.text("cfg_services")}
+    except HostError as error:
+        return _Services(unread=() if error.missing else (error.message,))
+    state, services = here.text("state"), here.text("cfg_services")
+    return _Services(state=state, services=services, unread=tuple(here.unread))
 
 
 def _physical(host: Host, function: Function) -> Skipped:
     """A physical function serves the host and sets up the others: whoever has it has all of them."""
-    capacity = read_capacity(host, function)
+    capacity = Kobject(host, function.path).number("sriov_totalvfs")
+    driver = f"qat_{_PHYSICAL[function.device or 0]}"
     if function.driver is None:
-        why, hint = "a physical function without driver", f"modprobe qat_{_PHYSICAL[function.device or 0]}"
+        why, hint = "a physical function without driver", f"modprobe {driver}"
+    elif is_vfio(function.driver):
+        why, hint = f"a physical function driven by {function.driver}", f"unbind it, then modprobe {driver}"
     elif function.functions:
         count = "virtual function" if function.functions == 1 else f"{function.functions} virtual functions"
         why, hint = f"a physical function, the host's own; containers get its {count}", None
@@ -115,9 +126,7 @@ def _unbound(function: Function) -> Skipped:
     return Skipped(family=_NAME, what=function.bdf, why=why, hint=hint)
 
 
-def _found(
-    function: Function, nodes: tuple[Node, ...], warnings: tuple[str, ...], about: Mapping[str, str | int | None]
-) -> Found:
+def _found(function: Function, vfio: Vfio, parent: _Services, index: int | None) -> Found:
     model = _VIRTUAL[function.device or 0]
     attributes = {
         "model": model,
@@ -125,23 +134,27 @@ def _found(
         "driver": function.driver,
         "pciAddress": function.bdf,
         "parentPciAddress": function.parent,
+        "vfIndex": index,
         "numaNode": function.numa_node,
-        **about,
+        "iommuGroup": vfio.group,
+        "state": parent.state,
+        "services": parent.services,
     }
-    down = about.get("state") not in {None, "up"}
-    parent = f" of {function.parent}" if function.parent is not None else ""
+    is_down = parent.state not in {None, "up"}
+    whose = f" of {function.parent}" if function.parent is not None else ""
     return Found(
         family=_NAME,
         kind=_KIND,
         name=function.stable_id,
         names={"bdf": function.bdf, "id": function.stable_id},
-        edits=edits_of(nodes, groups=True),
-        how=f"QAT {model} virtual function {function.bdf}{parent}, IOMMU group {about['iommuGroup']}",
+        edits=edits_of(vfio.own, groups=True),
+        how=f"QAT {model} virtual function {function.bdf}{whose}, IOMMU group {vfio.group}",
         attributes={key: value for key, value in attributes.items() if value is not None},
         warnings=(
-            *([f"{function.parent} is {about['state']}: set qat/state to up"] if down else []),
-            *warnings,
+            *([f"{function.parent} is {parent.state}: set qat/state to up"] if is_down else []),
+            *vfio.warnings,
             *function.unread,
+            *parent.unread,
         ),
     )
 
