@@ -255,10 +255,8 @@ def test_kfd_is_in_the_edits_of_the_spec_and_groups_are_where_their_nodes_are() 
 def test_an_older_runtime_gets_no_groups_and_the_reason() -> None:
     made = generate(look(WHOLE), max_version="0.6.0")
     assert [spec.cdi_version for spec in made] == ["0.5.0"]
-    assert [loss.text for loss in made.losses] == [
-        "additionalGids left out for CDI 0.6.0, 4 times: "
-        "a process that is not root may lack the group that may open the device"
-    ]
+    (loss,) = (loss.text for loss in made.losses)
+    assert loss.startswith("additionalGids left out for CDI 0.6.0, 4 times: a process that is not root may lack")
 
 
 def test_nodes_that_only_root_may_open_are_told() -> None:
