@@ -105,6 +105,14 @@ def test_nodes_alone_are_enough() -> None:
     assert discovery.skipped == ()
 
 
+def test_the_class_of_a_node_may_lead_to_its_function() -> None:
+    tree = function("0000:00:05.0", "0x0027", driver=None, sub="0x004f") + "/dev/accel0 : c 246 0 0666\n"
+    tree += "/sys/class/accel/accel0/device -> ../../../devices/pci0000:00/0000:00:05.0\n"
+    assert [(f.names["bdf"], f.attributes["generation"], f.warnings) for f in tpus(tree).found] == [
+        ("0000:00:05.0", "v3", ())
+    ]
+
+
 def test_a_group_that_brings_more_says_so() -> None:
     tree = VFIO + function("0000:00:04.0", "0x0062", group=7) + function("0000:00:05.0", "0x001f", group=7)
     assert [f.warnings for f in tpus(tree + "/dev/vfio/7 : c 243 0 0600\n").found] == [

@@ -14,7 +14,7 @@ import msgspec
 
 from cdi.discovery.found import Family, Found, Report, Shared, Skipped
 from cdi.discovery.node import Node, NodeFault, edits_of, find_node
-from cdi.discovery.pci import Function, list_functions
+from cdi.discovery.pci import Function, list_functions, read_function
 from cdi.discovery.vfio import read_vfio
 from cdi.host import Host, HostError
 from cdi.names import natural_key
@@ -109,14 +109,22 @@ def _through_vfio(host: Host, function: Function) -> _Chip:
 
 
 def _by_name(host: Host) -> Iterator[_Chip]:
-    """Yield the chips that have `/dev/accelN`: no other driver calls a node so."""
+    """Yield the chips that have `/dev/accelN`, no other driver calls a node so; its class may lead to the function.
+
+    /sys/class/accel/accel0/device -> ../../../0000:00:04.0
+    """
     for name in host.listdir(host.dev("/dev")) if host.exists(host.dev("/dev")) else ():
         match = _ACCEL.fullmatch(name)
-        if match is not None:
-            try:
-                yield _Chip(place=match["number"], nodes=(find_node(host, path=f"/dev/{name}"),))
-            except NodeFault:
-                continue
+        if match is None:
+            continue
+        place = f"/sys/class/accel/{name}"
+        try:
+            node = find_node(host, path=f"/dev/{name}")
+            function = read_function(host, host.resolve(f"{place}/device")) if host.exists(f"{place}/device") else None
+        except (NodeFault, HostError):
+            continue
+        if function is None or function.vendor == _GOOGLE:
+            yield _Chip(place=match["number"], nodes=(node,), function=function)
 
 
 def _reported(chips: Iterable[_Chip], generation: str | None) -> Iterator[Report]:
