@@ -155,6 +155,7 @@ def _found(index: int, chip: _Chip, generation: str | None) -> Found:
         kind=_KIND,
         name=str(index),
         names=names | ({"bdf": function.bdf, "id": function.stable_id} if function is not None else {}),
+        also=("bdf",),
         edits=edits_of(chip.nodes, permissions="rw", groups=True),
         how=f"{', '.join(paths)}: {_title(generation)}, {where}",
         attributes={key: value for key, value in attributes.items() if value is not None},

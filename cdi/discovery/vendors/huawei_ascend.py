@@ -191,6 +191,7 @@ def _look(host: Host, name: str, chips: Sequence[_Chip], places: Mapping[str, Fu
         name=number,
         names={"index": number, "node": name}
         | ({"bdf": function.bdf, "id": function.stable_id} if function is not None else {}),
+        also=("bdf",),
         edits=edits_of([replace(node, path=f"/dev/davinci{number}")], permissions="rw", groups=True),
         how=f"{node.host_path}: {what}" + (f", PCI function {function.bdf}" if function is not None else ""),
         attributes={key: value for key, value in attributes.items() if value is not None},
