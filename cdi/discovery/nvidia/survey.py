@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-__all__ = ["Survey", "is_tegra", "nvml_files", "survey"]
+__all__ = ["Survey", "nvml_files", "survey"]
 
 import re
 from typing import TYPE_CHECKING
@@ -70,19 +70,23 @@ def survey(host: Host, family: str) -> Survey:
     """Return the GPUs of a host; each step down to a lesser source is reported, with what is lost by it."""
     functions = _functions(host)
     listed = list_gpus(host)
+    elsewhere = _elsewhere(host) if not functions and not listed.gpus else None
+    if elsewhere is not None:
+        skipped = Skipped(family=family, what=family, why=elsewhere[0], hint=elsewhere[1])
+        return Survey(source="/dev", functions={}, reports=(skipped,))
     answers = _answers(host, functions, listed) or _NOT_ASKED
     source, gpus = _from_nvml(answers, listed) or _from_kernel(listed) or _from_nodes(host, functions)
-    reports = [_warning(fault) for fault in listed.faults]
+    reports: list[Skipped | Problem] = [_warning(fault) for fault in listed.faults]
     failure = answers.failure
     if failure is not None and failure.unusable:
         reports.append(_warning(failure.message, failure.hint))
     elif failure is not None and (gpus or functions) and not (failure.idle and not gpus):
         reports.append(_warning(_step_down(failure, source, gpus), failure.hint))
     found = Survey(source=source, gpus=gpus, functions=functions, version=answers.version or read_version(host))
-    skipped = tuple(_skipped(family, found, listed, failure))
+    reports += _skipped(family, found, listed, failure)
     if failure is not None and failure.unusable:
         found = replace(found, gpus=())
-    return replace(found, reports=(*reports, *skipped))
+    return replace(found, reports=tuple(reports))
 
 
 def nvml_files(host: Host) -> Mapping[str, bytes]:
@@ -104,7 +108,7 @@ def _answers(host: Host, functions: Mapping[str, Function], listed: Listed) -> A
     if not host.may_load:
         return _recorded(host)
     library = find_library(host, _LIBRARY)
-    if not (functions or listed.gpus or library or host.exists(host.dev("/dev/nvidiactl"))):
+    if not (functions or listed.gpus or library or any(name.startswith("nvidia") for name in _device_names(host))):
         return None
     if library is None and host.driver_root != "/":
         return Answers(failure=Failure(message=f"NVML was not asked: there is no {_LIBRARY} below {host.driver_root}"))
@@ -150,12 +154,15 @@ def _from_kernel(listed: Listed) -> tuple[str, tuple[Gpu, ...]] | None:
 def _from_nodes(host: Host, functions: Mapping[str, Function]) -> tuple[str, tuple[Gpu, ...]]:
     """Return the GPUs that have nodes, called by their minors; nodes without a driver are left from an earlier one."""
     driven = [function.bdf for function in functions.values() if function.driver == "nvidia"]
-    if (functions and not driven) or is_tegra(host):
+    if functions and not driven:
         return "/dev", ()
-    names = sorted({*_names(host, host.dev("/dev")), *_names(host, host.driver("/dev"))}, key=natural_key)
-    minors = [int(match[1]) for name in names if (match := _NODE.fullmatch(name)) is not None]
+    minors = [int(match[1]) for name in _device_names(host) if (match := _NODE.fullmatch(name)) is not None]
     bdf = driven[0] if len(driven) == len(minors) == 1 else None
     return "/dev", tuple(Gpu(index=minor, minor=minor, bdf=bdf) for minor in minors)
+
+
+def _device_names(host: Host) -> list[str]:
+    return sorted({*_names(host, host.dev("/dev")), *_names(host, host.driver("/dev"))}, key=natural_key)
 
 
 def _names(host: Host, directory: str) -> tuple[str, ...]:
@@ -165,16 +172,19 @@ def _names(host: Host, directory: str) -> tuple[str, ...]:
         return ()
 
 
-def is_tegra(host: Host) -> bool:
-    """Return whether this is a Jetson or another Tegra, whose own GPU is not on the PCI bus.
+def _elsewhere(host: Host) -> tuple[str, str] | None:
+    """Return where the GPU is that is on no bus, and which family has it.
 
     /etc/nv_tegra_release        # R36 (release), REVISION: 4.3, …
     /sys/devices/soc0/family     Tegra
     """
+    if host.exists(host.dev("/dev/dxg")):
+        return "in WSL, GPUs are behind /dev/dxg", "the family nvidia-wsl has them"
     try:
-        return host.exists("/etc/nv_tegra_release") or host.read_text(_SOC).lower().startswith("tegra")
+        is_tegra = host.exists("/etc/nv_tegra_release") or host.read_text(_SOC).lower().startswith("tegra")
     except HostError:
-        return False
+        return None
+    return ("the GPU of a Tegra is on no bus", "the family nvidia-tegra has it") if is_tegra else None
 
 
 def _step_down(failure: Failure, source: str, gpus: tuple[Gpu, ...]) -> str:
