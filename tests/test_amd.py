@@ -218,6 +218,7 @@ def test_attributes_are_those_of_kfd_and_of_the_pci_function() -> None:
         "renderMinor": 128,
         "driverVersion": "6.12.12",
     }
+    assert found.annotations == {"gpu.amd.com/numa-node": "1"}
     assert found.warnings == ()
 
 

@@ -75,8 +75,8 @@ def test_what_all_share_may_be_missing_but_for_kfd() -> None:
     assert shared.warnings == ("there is no /opt/hyhal",)
 
 
-@pytest.mark.parametrize("module", ["hycu", "hydcu"])
-def test_the_driver_has_two_names(module: str) -> None:
+@pytest.mark.parametrize("module", ["hycu", "hydcu", "hyhcu"])
+def test_the_driver_has_had_several_names(module: str) -> None:
     discovery = discover(Host.from_tree(TREE.replace("/hycu", f"/{module}")), ["hygon-hcu"])
     assert [one.attributes["driverVersion"] for one in discovery.found] == ["6.3.30", "6.3.30"]
 

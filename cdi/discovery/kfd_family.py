@@ -18,7 +18,7 @@ from cdi.discovery.node import Node, NodeFault, edits_of, find_node
 from cdi.edits import append
 from cdi.host import Host, HostError
 from cdi.model import ContainerEdits, Mount
-from cdi.names import natural_key
+from cdi.names import natural_key, split_kind
 from cdi.problem import Problem
 
 if TYPE_CHECKING:
@@ -182,6 +182,7 @@ def _judge(host: Host, driver: KfdDriver, one: _Found, *, is_own: bool, version:
         names=names,
         also=also,
         edits=_edits(drm),
+        annotations=_annotations(driver, one.gpu.function),
         how=f"KFD node {one.unit.node.number}, {drm.render.host_path} ({place.path})",
         attributes=_attributes(one, drm, version),
         warnings=(*_warnings(drm), *one.unit.node.unread, *one.gpu.unread),
@@ -222,6 +223,14 @@ def _drm_names(drm: Drm) -> dict[str, str]:
 
 def _edits(drm: Drm) -> ContainerEdits:
     return edits_of((*drm.nodes, *drm.twins), permissions=_PERMISSIONS, groups=True)
+
+
+def _annotations(driver: KfdDriver, function: Function | None) -> Mapping[str, str]:
+    """Return the NUMA node as annotation, `gpu.amd.com/numa-node` for the kind `amd.com/gpu`."""
+    if function is None or function.numa_node is None:
+        return {}
+    vendor, class_ = split_kind(driver.kind)
+    return {f"{class_}.{vendor}/numa-node": str(function.numa_node)}
 
 
 def _warnings(drm: Drm) -> tuple[str, ...]:
@@ -280,6 +289,7 @@ def _others(
                 also=("bdf",),
                 words=(_RENDER_ONLY,),
                 edits=_edits(drm),
+                annotations=_annotations(driver, function),
                 how=f"{', '.join(node.host_path for node in drm.nodes)} ({function.path}), asked for by name",
                 attributes=_present({"pciAddress": function.bdf, "numaNode": function.numa_node, "renderOnly": True}),
                 warnings=(why, *_warnings(drm), *function.unread),
