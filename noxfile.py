@@ -18,6 +18,7 @@ NEED_EXTRAS = (
     "tests/nvml",
     "tests/package",
     "tests/property",
+    "tests/test_elf.py",
     "tests/test_schema.py",
     "tests/test_schema_agreement.py",
     "tests/test_watch.py",

@@ -14,6 +14,7 @@ if TYPE_CHECKING:
 
 _MAGIC = b"\x7fELF"
 _LIMIT = 1 << 20
+_OF_VALUES = (MemoryError, TypeError, ValueError)
 
 
 class ElfUnread(Exception):
@@ -61,6 +62,14 @@ def _soname(stream: BinaryIO, path: str) -> str | None:
         tags = (tag for segment in segments for tag in segment.iter_tags("DT_SONAME"))
         return next((getattr(tag, "soname", None) for tag in tags), None)
     # What its reader meets in a file that is damaged.
-    except (ELFError, ConstructError, ArithmeticError, AttributeError, LookupError, TypeError, ValueError) as error:
-        message = f"{path!r} is a damaged ELF file: {error}"
+    except (
+        ELFError,
+        ConstructError,
+        ArithmeticError,
+        AssertionError,
+        AttributeError,
+        LookupError,
+        *_OF_VALUES,
+    ) as error:
+        message = f"{path!r} is a damaged ELF file: {str(error) or type(error).__name__}"
         raise ElfUnread(message) from error
