@@ -236,7 +236,9 @@ def _mounts(host: Host) -> tuple[tuple[Mount, ...], tuple[str, ...]]:
     for path in dict.fromkeys((*paths, *_TOPOLOGY)):
         try:
             if files.exists(path):
-                mounts.append(Mount(host_path=host.driver(path), container_path=path, options=_OPTIONS))
+                # A link would lead out of a root of the driver's own.
+                place = path if host.driver_root == "/" else host.driver(files.resolve(path))
+                mounts.append(Mount(host_path=place, container_path=path, options=_OPTIONS))
         except HostError as error:
             refused.append(error.message)
     return tuple(mounts), tuple(refused)
