@@ -138,7 +138,8 @@ def test_mounts_are_those_of_the_hosts_list_that_exist_and_the_topology() -> Non
 
 def test_the_driver_may_have_a_root_of_its_own() -> None:
     tree = nodes("/dev/davinci0", "/dev/davinci_manager", top="/run/npu")
-    tree += "/run/npu/usr/local/Ascend/driver/lib64/\n/run/npu/opt/dcmi/libdcmi.so =\n/run/npu/usr/local/dcmi -> /opt/dcmi\n"
+    tree += "/run/npu/usr/local/Ascend/driver/lib64/\n"
+    tree += "/run/npu/opt/dcmi/libdcmi.so =\n/run/npu/usr/local/dcmi -> /opt/dcmi\n"
     discovery = npus(tree, driver_root="/run/npu", dev_root="/run/npu")
     assert [(m.host_path, m.container_path) for m in discovery.shared[0].edits.mounts] == [
         ("/run/npu/usr/local/Ascend/driver/lib64", "/usr/local/Ascend/driver/lib64"),
