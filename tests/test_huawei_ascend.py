@@ -88,6 +88,18 @@ def test_the_driver_tells_which_function_a_node_is_of(row: str) -> None:
     assert [(f.names["bdf"], f.attributes["numaNode"]) for f in npus(tree).found] == [("0000:00:05.0", 1)]
 
 
+def test_an_unreadable_attribute_is_a_warning() -> None:
+    tree = function("0000:00:04.0", "0xd802", devdrv_sysfs_bdf_to_devid="0000:00:04.0 ---> 0", numa_node="near")
+    found = npus(tree + nodes("/dev/davinci0", "/dev/davinci_manager")).found
+    place = "/sys/devices/pci0000:00/0000:00:04.0"
+    assert [(f.attributes, f.warnings) for f in found] == [
+        (
+            {"chip": "Ascend 910B", "virtual": False, "node": "/dev/davinci0", "pciAddress": "0000:00:04.0"},
+            (f"{place}/numa_node is 'near', not a number",),
+        )
+    ]
+
+
 def test_without_the_control_node_nothing_is_offered() -> None:
     discovery = npus(function("0000:00:04.0", "0xd802") + nodes("/dev/davinci0", "/dev/davinci1"))
     assert discovery.found == ()

@@ -195,8 +195,8 @@ def _look(host: Host, name: str, chips: Sequence[_Chip], places: Mapping[str, Fu
         edits=edits_of([replace(node, path=f"/dev/davinci{number}")], permissions="rw", groups=True),
         how=f"{node.host_path}: {what}" + (f", PCI function {function.bdf}" if function is not None else ""),
         attributes={key: value for key, value in attributes.items() if value is not None},
-        # A share of a chip that `all` has whole.
-        in_all=not virtual,
+        warnings=function.unread if function is not None else (),
+        in_all=not virtual,  # a share of a chip that `all` has whole
     )
 
 
