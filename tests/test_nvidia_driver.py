@@ -356,8 +356,8 @@ LIBRARIES_OF_OTHER = PLAIN.replace("550.54.15", "560.35.03")
             None,
             "550.54.15",
             (
-                "libraries of several drivers are installed, 550.54.15, 560.35.03, and the kernel module is not loaded to"
-                " tell which is in use: taken 550.54.15; load it (modprobe nvidia) and generate anew"
+                "libraries of several drivers are installed, 550.54.15, 560.35.03, and the kernel module is not loaded"
+                " to tell which is in use: taken 550.54.15; load it (modprobe nvidia) and generate anew"
             ),
         ),
         (
