@@ -65,7 +65,7 @@ def read_drm(host: Host, device: str, *, links: str | None = None) -> Drm:
         if match is None:
             continue
         try:
-            found.setdefault(match["kind"], find_node(host, sysfs=f"{device}/drm/{name}"))
+            found.setdefault(match["kind"], find_node(host, sysfs=f"{device}/drm/{name}", path=f"/dev/dri/{name}"))
         except (NodeFault, HostError) as fault:
             faults.append(str(fault))
     stem = links or f"pci-{posixpath.basename(device)}"

@@ -61,15 +61,17 @@ def edits_of(nodes: Iterable[Node], *, permissions: str | None = None, groups: b
 def find_node(host: Host, *, sysfs: str | None = None, path: str | None = None) -> Node:
     """Return the node of a kernel object, or of a path in /dev; raise `NodeFault` when there is none to use.
 
+    A kernel object without numbers, as in an incomplete recording of sysfs, is believed to be what `path` is.
+
     /sys/class/misc/tun/dev     10:200
     /sys/class/misc/tun/uevent  MAJOR=10 MINOR=200 DEVNAME=net/tun
     """
     kobject = Kobject(host, sysfs) if sysfs is not None else None
     numbers = kobject.text("dev") if kobject is not None else None
     name = kobject.uevent().get("DEVNAME") if kobject is not None else None
+    unread = kobject.unread if kobject is not None else []
     path = f"/dev/{name}" if name else path
-    if path is None or (kobject is not None and numbers is None):
-        unread = kobject.unread if kobject is not None else []
+    if path is None or (numbers is None and unread):
         message = unread[0] if unread else f"{sysfs} names no device node"
         raise NodeFault(message)
     host_path = host.dev(path)
