@@ -398,6 +398,12 @@ def test_a_render_node_that_sysfs_lacks_or_has_elsewhere_is_not_used() -> None:
     )
 
 
+def test_a_recording_without_numbers_in_sysfs_is_read_all_the_same() -> None:
+    text = "\n".join(line for line in WHOLE.splitlines() if not line.startswith(f"{PATH}/drm/"))
+    (found,) = look(f"{text}\n{PATH}/drm/card0/\n{PATH}/drm/renderD128/\n").found
+    assert [edit.path for edit in found.edits.device_nodes] == ["/dev/dri/card0", "/dev/dri/renderD128"]
+
+
 def test_a_host_without_amd_gpus_says_so() -> None:
     assert skipped(look(function("0000:0c:00.0", vendor="0x10de"))) == [
         ("amd-gpu", "no PCI function of vendor 0x1002 is a GPU")

@@ -81,7 +81,7 @@ def discover_gpus(driver: KfdDriver, host: Host, wanted: frozenset[str]) -> Iter
             yield Skipped(family=driver.family, what=f"renderD{node.render_minor}", why=str(fault))
     if units:
         try:
-            kfd = find_node(host, sysfs=_KFD if host.exists(f"{_KFD}/dev") else None, path="/dev/kfd")
+            kfd = find_node(host, sysfs=_KFD, path="/dev/kfd")
         except (NodeFault, HostError) as fault:
             yield _problem(driver, "node-missing", str(fault), _NO_KFD)
             no_compute, units = str(fault), []
