@@ -120,6 +120,11 @@ def test_cards_without_a_driver_say_what_to_do_and_other_accelerators_of_huawei_
     ]
 
 
+def test_a_function_without_a_readable_id_is_no_card() -> None:
+    tree = function("0000:00:04.0", "?") + nodes("/dev/davinci0", "/dev/davinci_manager")
+    assert [f.attributes["chip"] for f in npus(tree).found] == ["Ascend"]
+
+
 def test_a_card_of_a_virtual_machine_is_skipped() -> None:
     tree = function("0000:00:04.0", "0xd802") + function("0000:00:05.0", "0xd802")
     tree += "/sys/devices/pci0000:00/0000:00:05.0/driver -> ../../../bus/pci/drivers/vfio-pci\n"

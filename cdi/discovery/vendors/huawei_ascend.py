@@ -64,6 +64,7 @@ _CHIPS = (
     ),
 )
 _UNKNOWN = _Chip(name="Ascend")
+_BY_ID = {chip.device: chip for chip in _CHIPS if chip.device is not None}
 _MANAGER = "davinci_manager"
 _MANAGERS = ("davinci_manager_docker", _MANAGER)  # a 310B has both, and the first is for containers
 _INTERCONNECT = ("/dev/uburma", "/dev/ummu")  # directories of UB, which newer servers have
@@ -111,9 +112,8 @@ def _discover(host: Host, _wanted: frozenset[str]) -> Iterator[Report]:
 
 
 def _is_npu(function: Function) -> bool:
-    known = function.device in {chip.device for chip in _CHIPS}
     of_class = (function.class_code or 0) >> 16 == _ACCELERATOR
-    return known or (of_class and (function.device or 0) & 0xF000 == 0xD000)  # noqa: PLR2004 - ids of NPUs
+    return function.device in _BY_ID or (of_class and (function.device or 0) & 0xF000 == 0xD000)  # noqa: PLR2004 - ids
 
 
 def _without_nodes(functions: Sequence[Function]) -> Iterator[Skipped]:
@@ -151,7 +151,7 @@ def _chips(host: Host, functions: Sequence[Function]) -> tuple[_Chip, ...]:
 
 
 def _of(function: Function) -> _Chip:
-    return next((chip for chip in _CHIPS if chip.device == function.device), _UNKNOWN)
+    return _BY_ID.get(function.device or 0, _UNKNOWN)
 
 
 def _places(host: Host, functions: Sequence[Function]) -> Mapping[str, Function]:
