@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -257,6 +259,26 @@ def test_the_gpus_of_wsl_are_another_familys() -> None:
 def test_a_host_without_gpus_has_none_and_no_problem() -> None:
     discovery = found("/usr/lib64/libnvidia-ml.so.1 =\n")
     assert (discovery.problems, reasons(discovery)) == ((), {"nvidia-gpu": "no NVIDIA GPU"})
+
+
+def test_a_mig_device_without_capabilities_is_skipped() -> None:
+    instance = '{"index":0,"gpuInstance":1,"computeInstance":2}'
+    discovery = found(f'/.cdi/nvml/gpu0 = {{"index":0,"minor":3,"mig":true,"instances":[{instance}]}}\n', node(3))
+    assert reasons(discovery)["0:0"] == "/proc/driver/nvidia-caps/mig-minors has no gpu3/gi1/ci2"
+
+
+UNASKED = """
+import sys
+from cdi.discovery import discover
+from cdi.host import Host
+discover(Host(sys.argv[1], driver_root="/drv"), ["nvidia-gpu"])
+sys.exit("pynvml" in sys.modules)
+"""
+
+
+def test_where_nothing_is_nvidias_nothing_is_loaded(tmp_path: Path) -> None:
+    (tmp_path / "drv").mkdir()
+    subprocess.run([sys.executable, "-c", UNASKED, str(tmp_path)], check=True)
 
 
 def test_nodes_of_the_drivers_root_come_first() -> None:

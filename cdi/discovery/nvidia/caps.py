@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-__all__ = ["capability_path", "list_instances", "parse_minors", "read_minors"]
+__all__ = ["capability_path", "list_instances", "minors_of", "parse_minors", "read_minors"]
 
 import re
 from typing import TYPE_CHECKING
@@ -28,10 +28,10 @@ def capability_path(minor: int) -> str:
     return f"/dev/nvidia-caps/nvidia-cap{minor}"
 
 
-def read_minors(host: Host, gpu: int, instance: Instance) -> tuple[int | None, int | None]:
-    """Return the minors that give access to the GPU instance and to the compute instance of a MIG device.
+def read_minors(host: Host) -> Mapping[str, int]:
+    """Return the minors of all capabilities by name.
 
-    The list has all that there could ever be, by the *minor* of the GPU, whether MIG is enabled or not:
+    There is each that there could ever be, by the *minor* of the GPU, whether MIG is enabled or not:
 
         /proc/driver/nvidia-caps/mig-minors
             config 1
@@ -40,9 +40,13 @@ def read_minors(host: Host, gpu: int, instance: Instance) -> tuple[int | None, i
             gpu0/gi1/ci0/access 13
     """
     try:
-        minors = parse_minors(host.read_text(_MINORS))
+        return parse_minors(host.read_text(_MINORS))
     except HostError:
-        minors = {}
+        return {}
+
+
+def minors_of(host: Host, minors: Mapping[str, int], gpu: int, instance: Instance) -> tuple[int | None, int | None]:
+    """Return the minors that give access to the GPU instance and to the compute instance of a MIG device."""
     of_gpu_instance = f"gi{instance.gpu_instance}"
     of_compute_instance = f"{of_gpu_instance}/ci{instance.compute_instance}"
     first, second = (

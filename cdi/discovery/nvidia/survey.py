@@ -48,7 +48,10 @@ _DRIVERS = {
         "install NVIDIA's driver, which keeps nouveau away, and reboot",
     ),
     "nova_core": ("nova drives it, which knows no CUDA", "install NVIDIA's driver, which keeps nova away, and reboot"),
-    "nvidia": ("nvidia drives it, but does not list it as usable", "dmesg says why (Xid, RmInitAdapter, excluded)"),
+    "nvidia": (
+        "nvidia drives it, but does not list it as usable",
+        "dmesg says why (Xid, RmInitAdapter); in a container, it may be another's",
+    ),
     "vfio-pci": ("vfio-pci drives it, not nvidia", _TO_VIRTUAL_MACHINES),
     "nvgrace_gpu_vfio_pci": ("nvgrace_gpu_vfio_pci drives it, not nvidia", _TO_VIRTUAL_MACHINES),
 }

@@ -12,7 +12,7 @@ import msgspec
 from cdi.discovery.found import Family, Found, Report, Shared, Skipped
 from cdi.discovery.hook_program import find_hook
 from cdi.discovery.node import Node, NodeFault, edits_of
-from cdi.discovery.nvidia.caps import capability_path, read_minors
+from cdi.discovery.nvidia.caps import capability_path, minors_of, read_minors
 from cdi.discovery.nvidia.driver import read_driver
 from cdi.discovery.nvidia.nodes import CONTROL_NODES, find_drm, find_nvidia_node, number_fault
 from cdi.discovery.nvidia.survey import survey
@@ -48,22 +48,24 @@ class _Subject(msgspec.Struct, frozen=True, kw_only=True):
     drm: Drm | None
     function: Function | None
     survey: Survey
+    capabilities: Mapping[str, int]  # their minors, if any GPU has MIG
     warnings: tuple[str, ...]
 
 
 def _discover(host: Host, _wanted: frozenset[str]) -> Iterator[Report]:
     result = survey(host, _NAME)
     yield from result.reports
+    minors = read_minors(host) if any(gpu.mig for gpu in result.gpus) else {}
     is_any = False
     for gpu in result.gpus:
-        for report in _offered(host, gpu, result):
+        for report in _offered(host, gpu, result, minors):
             is_any = is_any or isinstance(report, Found)
             yield report
     if is_any:
         yield from _shared(host, result)
 
 
-def _offered(host: Host, gpu: Gpu, result: Survey) -> Iterator[Report]:
+def _offered(host: Host, gpu: Gpu, result: Survey, minors: Mapping[str, int]) -> Iterator[Report]:
     what = gpu.bdf or str(gpu.index)
     reason = _unfit(gpu)
     if reason is not None:
@@ -80,7 +82,9 @@ def _offered(host: Host, gpu: Gpu, result: Survey) -> Iterator[Report]:
     stale = number_fault(host, node)
     warnings = (*((stale,) if stale else ()), *_pending(gpu), *(drm.faults if drm is not None else ()))
     yield from (_warning(f"GPU {gpu.index}: {warning}") for warning in warnings)
-    subject = _Subject(gpu=gpu, node=node, drm=drm, function=function, survey=result, warnings=warnings)
+    subject = _Subject(
+        gpu=gpu, node=node, drm=drm, function=function, survey=result, capabilities=minors, warnings=warnings
+    )
     if not gpu.mig:
         yield _whole(host, subject)
         return
@@ -149,7 +153,7 @@ def _part(host: Host, subject: _Subject, instance: Instance) -> Found | Skipped:
     if instance.failure is not None:
         return Skipped(family=_NAME, what=name, why=instance.failure)
     try:
-        capabilities = _capabilities(host, subject.node, instance)
+        capabilities = _capabilities(host, subject, instance)
     except (NodeFault, HostError) as fault:
         hint = "`nvidia-smi`, run as root, makes the nodes that are missing"
         return Skipped(family=_NAME, what=name, why=str(fault), hint=hint)
@@ -182,13 +186,14 @@ def _part(host: Host, subject: _Subject, instance: Instance) -> Found | Skipped:
     )
 
 
-def _capabilities(host: Host, node: Node, instance: Instance) -> list[Node]:
-    """Return the nodes that let a program use a MIG device; the list of them goes by the minor of the GPU."""
-    gpu = int(posixpath.basename(node.path).removeprefix("nvidia"))
-    minors = read_minors(host, gpu, instance)
+def _capabilities(host: Host, subject: _Subject, instance: Instance) -> list[Node]:
+    """Return the nodes that let a program use a MIG device."""
+    gpu = subject.gpu.minor or 0
+    minors = minors_of(host, subject.capabilities, gpu, instance)
     known = [minor for minor in minors if minor is not None]
     if len(known) < len(minors):
-        message = f"/proc/driver/nvidia-caps/mig-minors has no GPU instance {instance.gpu_instance} of gpu{gpu}"
+        where = f"gpu{gpu}/gi{instance.gpu_instance}/ci{instance.compute_instance}"
+        message = f"/proc/driver/nvidia-caps/mig-minors has no {where}"
         raise NodeFault(message)
     return [find_nvidia_node(host, capability_path(minor)) for minor in known]
 
