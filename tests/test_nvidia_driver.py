@@ -429,5 +429,10 @@ def test_library_is_found_below_the_driver_root() -> None:
     assert find_library(host, "libcuda.so.1") is None
 
 
+def test_directories_of_the_linker_of_alpine_count() -> None:
+    text = "/etc/ld-musl-x86_64.path = /lib:/opt/nvidia/lib\n/opt/nvidia/lib/libcuda.so.550.54.15 = library\n"
+    assert list(mounts(read(text))) == ["/opt/nvidia/lib/libcuda.so.550.54.15"]
+
+
 def test_library_of_32_bits_is_not_what_a_program_loads() -> None:
     assert find_library(Host.from_tree("/usr/lib32/libnvidia-ml.so.1 = library\n"), "libnvidia-ml.so.1") is None

@@ -14,6 +14,7 @@ from cdi.discovery.hook_program import find_hook
 from cdi.discovery.nvidia.graphics import EGL_PLATFORMS, configuration_mounts, graphics_links, xorg_modules
 from cdi.discovery.nvidia.libraries import Libraries, Library, LibraryDirectory, driver_host
 from cdi.discovery.nvidia.mounts import NO_LEGACY, SOCKET_OPTIONS, DriverFiles
+from cdi.discovery.nvidia.places import COMPATIBLE, NATIVE
 from cdi.discovery.nvidia.version import choose_version
 from cdi.hooks import CREATE_SYMLINKS, call
 from cdi.host import HostError
@@ -42,7 +43,6 @@ _SOCKETS = ("nvidia-persistenced/socket", "nvidia-fabricmanager/socket")
 _MPS = "/tmp/nvidia-mps"  # noqa: S108 - where the server of CUDA's multi-process service has its pipes
 _FIRMWARE_PATH = "/sys/module/firmware_class/parameters/path"
 _RELEASE = "/proc/sys/kernel/osrelease"
-_NATIVE, _COMPATIBLE = 64, 32  # bits
 _NVVM = r"libnvidia-nvvm70\.so\..*"
 
 
@@ -112,26 +112,24 @@ def _found(libraries: Libraries, version: str | None) -> _Found:
     suffix = f".so.{version}"
     places = _sized(libraries.holding(f"lib.*{re.escape(suffix)}"), suffix)
     found: list[Library] = []
-    for bits in (_NATIVE, _COMPATIBLE):
+    for bits in (NATIVE, COMPATIBLE):
         here = tuple(place for place in places if place.bits == bits)
         vdpau = tuple(inner for place in here if (inner := libraries.within(place, "vdpau")) is not None)
         found += libraries.find(f".*{re.escape(suffix)}", (*here, *vdpau))
         found += libraries.find(_NVVM, here)
     return _Found(
         libraries=_distinct(found),
-        directories=tuple(place.path for place in places if place.bits == _NATIVE),
-        compatible=tuple(place.path for place in places if place.bits == _COMPATIBLE),
+        directories=tuple(place.path for place in places if place.bits == NATIVE),
+        compatible=tuple(place.path for place in places if place.bits == COMPATIBLE),
     )
 
 
 def _sized(places: Iterable[LibraryDirectory], suffix: str) -> tuple[LibraryDirectory, ...]:
     """Return directories with their sizes: what has a library that a 64-bit directory also has, is of 32 bits."""
     places = tuple(places)
-    native = {name for place in places if place.bits == _NATIVE for name in place.names if name.endswith(suffix)}
+    native = {name for place in places if place.bits == NATIVE for name in place.names if name.endswith(suffix)}
     return tuple(
-        replace(place, bits=_COMPATIBLE if native.intersection(place.names) else _NATIVE)
-        if place.bits is None
-        else place
+        replace(place, bits=COMPATIBLE if native.intersection(place.names) else NATIVE) if place.bits is None else place
         for place in places
     )
 

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from cdi.discovery.nvidia.elf import ElfUnread, read_soname
-from cdi.discovery.nvidia.places import library_places, real_directory
+from cdi.discovery.nvidia.places import COMPATIBLE, library_places, real_directory
 from cdi.host import HostError
 
 if TYPE_CHECKING:
@@ -204,7 +204,7 @@ def find_library(host: Host, soname: str) -> str | None:
         return None
     for directory, bits in library_places(root, []):
         path = f"{directory.rstrip('/')}/{soname}"
-        if bits != 32 and _is_file(root, path):  # noqa: PLR2004 - bits
+        if bits != COMPATIBLE and _is_file(root, path):
             return host.driver(root.resolve(path))
     return None
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-__all__ = ["library_places", "real_directory"]
+__all__ = ["COMPATIBLE", "NATIVE", "library_places", "real_directory"]
 
 import re
 from typing import TYPE_CHECKING
@@ -17,6 +17,8 @@ if TYPE_CHECKING:
 
 _CACHE = "/etc/ld.so.cache"
 _CACHE_LIMIT = 64 << 20
+_MUSL = "/etc/ld-musl-*.path"  # directories, by colons or line feeds: Alpine's linker has no cache
+NATIVE, COMPATIBLE = 64, 32  # bits
 # Where installers put the driver's libraries: runfile and distributions, Debian's alternatives, Container-Optimized OS
 # and GKE, NixOS. /usr/lib holds 64-bit libraries on some distributions, 32-bit ones on others.
 _USUAL = (
@@ -55,17 +57,18 @@ def library_places(root: Host, unread: list[str]) -> Iterator[tuple[str, int | N
     """Yield the directories to look in, without links and each once, those of 32-bit libraries last."""
     cached = _cached(root, unread)
     wanted: list[tuple[str, int | None]] = [
-        *((path, 32 if _NAMED_32.search(path) else 64) for path in root.library_dirs),
-        *((path, None if path in _EITHER else 64) for path in _USUAL),
+        *((path, COMPATIBLE if _NAMED_32.search(path) else NATIVE) for path in root.library_dirs),
+        *((path, None if path in _EITHER else NATIVE) for path in _USUAL),
         *cached.items(),
-        *((path, 32) for path in _USUAL_32),
+        *((path, NATIVE) for path in _of_musl(root)),
+        *((path, COMPATIBLE) for path in _USUAL_32),
     ]
     places: dict[str, int | None] = {}
     for path, bits in wanted:
         real = real_directory(root, path, unread)
         if real is not None and places.get(real) is None:
             places[real] = bits
-    yield from sorted(places.items(), key=lambda place: place[1] == 32)  # noqa: PLR2004 - bits
+    yield from sorted(places.items(), key=lambda place: place[1] == COMPATIBLE)
 
 
 def _cached(root: Host, unread: list[str]) -> dict[str, int | None]:
@@ -85,6 +88,14 @@ def _cached(root: Host, unread: list[str]) -> dict[str, int | None]:
             directory = entry.path.rpartition("/")[0] or "/"
             found[directory] = entry.bits if found.get(directory, entry.bits) == entry.bits else None
     return found
+
+
+def _of_musl(root: Host) -> Iterator[str]:
+    try:
+        for path in root.glob(_MUSL):
+            yield from (line for line in root.read_text(path).replace(":", "\n").split("\n") if line.startswith("/"))
+    except HostError:
+        return
 
 
 def real_directory(root: Host, path: str, unread: list[str]) -> str | None:

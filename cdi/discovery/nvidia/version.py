@@ -7,6 +7,7 @@ __all__ = ["choose_version"]
 import re
 from typing import TYPE_CHECKING
 
+from cdi.discovery.nvidia.places import COMPATIBLE
 from cdi.host import HostError
 from cdi.names import natural_key
 
@@ -18,7 +19,6 @@ _MODULE = "/sys/module/nvidia/version"
 # libcuda.so.550.54.15, and not libcuda.so.1.1, which Tegra and WSL have.
 _VERSIONED = r"{}\.so\.(?P<version>\d{{3,}}(?:\.\d+)+)"
 _TELLING = ("libcuda", "libnvidia-ml")
-_BITS = 32
 
 
 def choose_version(host: Host, libraries: Libraries, stated: str | None) -> tuple[str | None, tuple[str, ...]]:
@@ -66,7 +66,7 @@ def _read_module(host: Host) -> str | None:
 
 def _installed(libraries: Libraries, name: str) -> tuple[str, ...]:
     pattern = _VERSIONED.format(name)
-    places = tuple(place for place in libraries.directories if place.bits != _BITS)
+    places = tuple(place for place in libraries.directories if place.bits != COMPATIBLE)
     matches = (re.fullmatch(pattern, library.name) for library in libraries.find(pattern, places))
     return tuple(dict.fromkeys(match["version"] for match in matches if match is not None))
 
