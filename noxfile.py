@@ -19,6 +19,7 @@ NEED_EXTRAS = (
     "tests/package",
     "tests/property",
     "tests/test_elf.py",
+    "tests/test_profile_schema.py",
     "tests/test_schema.py",
     "tests/test_schema_agreement.py",
     "tests/test_watch.py",

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-__all__ = ["schema", "schema_problems"]
+__all__ = ["profile_schema", "schema", "schema_problems"]
 
 import json
 from difflib import get_close_matches
@@ -42,6 +42,12 @@ def schema(version: str | None = None) -> dict[str, Any]:
     up_to = VERSIONS[: VERSIONS.index(bare) + 1]
     stem = next((changed for changed in reversed(_CHANGED) if changed in up_to), _CHANGED[0])
     loaded: dict[str, Any] = json.loads((_folder() / f"cdi-{stem}.json").read_text(encoding="utf-8"))
+    return loaded
+
+
+def profile_schema() -> dict[str, Any]:
+    """Return the JSON Schema (draft 2020-12) of profiles; `profile.check_profile` checks more than a schema can say."""
+    loaded: dict[str, Any] = json.loads((_folder() / "profile-1.json").read_text(encoding="utf-8"))
     return loaded
 
 

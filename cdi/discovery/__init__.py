@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-__all__ = ["Discovery", "Family", "Found", "Shared", "Skipped", "discover", "families"]
+__all__ = ["Discovery", "Family", "Found", "Shared", "Skipped", "discover", "families", "host_families"]
 
 import importlib
 from functools import cache
@@ -63,7 +63,9 @@ def discover(
     """
     host = host.remembering()
     problems: list[Problem] = []
-    given = {family.name: family for family in _of_host(host, problems)} | {family.name: family for family in more}
+    own, faults = host_families(host)
+    problems += faults
+    given = {family.name: family for family in (*own.values(), *more)}
     chosen = _chosen(families, given)
     wanted = frozenset(include)
     lists: dict[type, list[Report]] = {Found: [], Shared: [], Skipped: []}
@@ -84,22 +86,23 @@ def discover(
     )
 
 
-def _of_host(host: Host, problems: list[Problem]) -> Iterator[Family]:
-    """Yield the families of the host's own profiles; one that is wrong is a problem."""
+def host_families(host: Host) -> tuple[Mapping[str, Family], tuple[Problem, ...]]:
+    """Return the families of a host's own profiles by the path of each, and what is wrong with others."""
     try:
         names = [name for name in host.listdir(PROFILES) if name.endswith(".yaml") and not name.startswith(".")]
     except HostError as error:
-        if not error.missing:
-            problems.append(Problem(severity="warning", rule="host-unreadable", message=error.message))
-        return
-    for name in names:
-        path = f"{PROFILES}/{name}"
+        unlisted = Problem(severity="warning", rule="host-unreadable", message=error.message)
+        return {}, () if error.missing else (unlisted,)
+    families: dict[str, Family] = {}
+    problems: list[Problem] = []
+    for path in (f"{PROFILES}/{name}" for name in names):
         try:
-            yield family_of(parse_profile(host.read_bytes(path), source=path))
+            families[path] = family_of(parse_profile(host.read_bytes(path), source=path))
         except ProfileInvalid as error:
-            problems += error.problems_of_source()
+            problems += error.placed()
         except HostError as error:
             problems.append(Problem(severity="error", rule="profile-invalid", message=error.message))
+    return families, tuple(problems)
 
 
 def _chosen(names: Iterable[str] | None, given: Mapping[str, Family]) -> list[Family]:

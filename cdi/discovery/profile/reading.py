@@ -4,7 +4,6 @@ from __future__ import annotations
 
 __all__ = ["MAX_BYTES", "ProfileInvalid", "check_profile", "parse_profile"]
 
-from difflib import get_close_matches
 from typing import TYPE_CHECKING, Any, Literal, Union, get_args, get_origin
 
 import msgspec
@@ -18,6 +17,7 @@ from cdi.problem import Problem
 from cdi.syntax import parse, quick_data
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
     from collections.abc import Sequence as List
 
 MAX_BYTES = 1 << 20  # a profile has some 2 KB
@@ -31,20 +31,18 @@ class ProfileInvalid(UsageError):
     def __init__(self, problems: List[Problem], *, source: str = "profile") -> None:
         self.problems = tuple(problems)
         self.source = source
-        super().__init__(
-            "\n".join([f"invalid profile {source}", *(problem.render(source) for problem in self.problems)]),
-            hint=self.problems[0].hint,
-        )
+        lines = [f"invalid profile {source}", *(problem.render(source) for problem in self.problems)]
+        several = f"'cdi profile check {source}' says what to do about each"
+        super().__init__("\n".join(lines), hint=self.problems[0].hint if len(self.problems) == 1 else several)
 
-    def problems_of_source(self) -> List[Problem]:
-        """Return the problems as they are said where the file is not known: `x.yaml:3:5: devices[0].what: …`."""
-        return [
-            replace(
-                one,
-                message=f"{self.source}:{one.line}:{one.column}: {f'{one.where}: ' if one.where else ''}{one.message}",
-            )
-            for one in self.problems
-        ]
+    def placed(self) -> tuple[Problem, ...]:
+        """Return the problems for where nothing else names the file: `x.yaml:3:5: devices[0].what: …`."""
+        return tuple(replace(one, message=_placed(one, self.source)) for one in self.problems)
+
+
+def _placed(problem: Problem, source: str) -> str:
+    where = f"{problem.where}: " if problem.where else ""
+    return f"{source}:{problem.line}:{problem.column}: {where}{problem.message}"
 
 
 def parse_profile(text: bytes, *, source: str) -> Profile:
@@ -104,6 +102,9 @@ def _quick(text: bytes) -> Profile | None:
 
 
 _WRONG: Any = object()
+# What stands for fields that are missing or wrong while others of the profile are judged.
+_HEAD = {"family": "any", "kind": "any.any/any", "summary": "any"}
+_HARMLESS = {"version": 1, "devices": [{"what": "any", "node": "/dev/any"}], "shared": {}}
 
 
 class _Reader:
@@ -152,8 +153,8 @@ class _Reader:
         for key, key_node, value in self.entries(target, where):
             inside = _join(where, key)
             if key not in fields:
-                near = get_close_matches(key, fields, n=1)
-                hint = f"did you mean {near[0]!r}?" if near else f"known fields are {', '.join(fields)}"
+                near = _near(key, fields)
+                hint = f"did you mean {near!r}?" if near else f"known fields are {', '.join(fields)}"
                 self.say(inside, f"unknown field {key!r}", key_node, hint)
             else:
                 data[key] = self.value(value, fields[key].type, inside)
@@ -161,10 +162,18 @@ class _Reader:
             if field.required and key not in data:
                 self.say(where, f"missing field {key!r}", node)
         if len(self.problems) == before:
-            for fault in faults_of(msgspec.convert(data, struct)):
-                place = f"{where}{fault.where}" if fault.where.startswith("[") else _join(where, fault.where)
-                self.say(place, fault.message, self.places.get(place, node), fault.hint)
-        return data if len(self.problems) == before else _WRONG
+            self.judge(msgspec.convert(data, struct), node, where)
+            return data if len(self.problems) == before else _WRONG
+        if struct is Profile:
+            fitting = {key: value for key, value in data.items() if value is not _WRONG} | _HARMLESS
+            self.judge(msgspec.convert({**_HEAD, **fitting}, Profile), node, where)
+        return _WRONG
+
+    def judge(self, part: object, node: Node, where: str) -> None:
+        """Note what is wrong with the values of a part."""
+        for fault in faults_of(part):
+            place = f"{where}{fault.where}" if fault.where.startswith("[") else _join(where, fault.where)
+            self.say(place, fault.message, self.places.get(place, node), fault.hint)
 
     def mapping(self, target: Mapping, wanted: Any, where: str) -> Any:
         data = {key: self.value(value, wanted, _join(where, key)) for key, _, value in self.entries(target, where)}
@@ -195,10 +204,18 @@ class _Reader:
         else:
             got = "a list" if isinstance(target, Sequence) else "a mapping"
         strings = str in wanted and not (isinstance(target, Scalar) and target.value is None)
-        hint = "put it in quotes" if strings and not isinstance(target, Sequence) else None
+        hint = "put it in quotes" if strings and isinstance(target, Scalar) else None
+        if strings and isinstance(target, Mapping):
+            hint = "put it in quotes: a brace at its beginning starts a mapping"
         if where == "version":
             hint = "this program knows version 1 of profiles"
         return self.say(where, f"expected {' or '.join(dict.fromkeys(map(_name, wanted)))}, got {got}", node, hint)
+
+
+def _near(key: str, known: Iterable[str]) -> str | None:
+    from difflib import get_close_matches  # noqa: PLC0415 - only to explain
+
+    return next(iter(get_close_matches(key, known, n=1)), None)
 
 
 def _choices(wanted: Any) -> tuple[Any, ...]:

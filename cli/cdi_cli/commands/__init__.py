@@ -28,6 +28,7 @@ SECTIONS: dict[str, dict[str, Entry]] = {
             "discover", "Show the hardware that can be given to containers, and what was skipped.", _HOST
         ),
         "generate": Entry("generate", "Write specs for the hardware of this host.", _DIRS),
+        "profile": Entry("profile", "Check profiles of hardware, or list the families there are.", _HOST),
         "snapshot": Entry("snapshot", "Record this host as a text tree that --root can stand in for.", _HOST),
     },
     "Spec files": {
@@ -37,7 +38,7 @@ SECTIONS: dict[str, dict[str, Entry]] = {
         "convert": Entry("convert", "Write a spec as JSON or YAML.", format_option="--to"),
         "transform": Entry("transform", "Change the root of a spec's paths."),
         "diff": Entry("diff", "Compare two specs, device by device."),
-        "schema": Entry("schema", "Print the JSON Schema of specs."),
+        "schema": Entry("schema", "Print the JSON Schema of specs, or of profiles."),
     },
     "What is installed": {
         "devices": Entry("listing", "List the devices that containers can ask for.", _DIRS),

@@ -8,10 +8,12 @@ from typing import Annotated, Any
 
 import typer
 
+from cdi.errors import UsageError
+from cdi.schema import profile_schema
 from cdi.schema import schema as schema_of
 from cdi_cli.answer import Answer
 
-EXAMPLES = {"schema": "cdi schema > cdi-schema.json\ncdi schema 0.7.0"}
+EXAMPLES = {"schema": "cdi schema > cdi-schema.json\ncdi schema 0.7.0\ncdi schema --profile"}
 
 
 class Schema(Answer, frozen=True, kw_only=True):
@@ -29,10 +31,17 @@ def schema(
         str | None,
         typer.Argument(metavar="[VERSION]", help="CDI version, such as 0.7.0; else the latest.", show_default=False),
     ] = None,
+    *,
+    profile: Annotated[
+        bool, typer.Option("--profile", help="The schema of profiles of hardware.", show_default=False)
+    ] = False,
 ) -> Schema:
-    """Print the JSON Schema of specs.
+    """Print the JSON Schema of specs, or of profiles.
 
     Editors and other tools can check specs with it. It says exactly which fields each CDI version has;
     `cdi validate` checks more than a schema can say.
     """
-    return Schema(document=schema_of(version))
+    if profile and version is not None:
+        message = "a CDI version is of specs, not of profiles"
+        raise UsageError(message, hint="leave out one of them")
+    return Schema(document=profile_schema() if profile else schema_of(version))

@@ -32,12 +32,14 @@ class Look(NamedTuple):
 _DATA = {"json": "data:json", "yaml": "data:yaml"}
 _RENDERERS: dict[str, dict[str, str]] = {
     "Changes": {"text": "changes:text", "json": "changes:json"},
+    "Checked": {"text": "profile:checked"} | _DATA,
     "Classes": {"text": "listing:classes"} | _DATA,
     "Container": _DATA,
     "Devices": {"text": "listing:devices"} | _DATA,
     "Difference": {"text": "difference:text"} | _DATA,
     "Dirs": {"text": "listing:dirs"} | _DATA,
     "Documents": {"yaml": "documents:yaml", "json": "documents:json"},
+    "Families": {"text": "profile:families"} | _DATA,
     "Hardware": {"text": "hardware:text"} | _DATA,
     "Installed": {"text": "installed:installed"} | _DATA,
     "Schema": _DATA,
