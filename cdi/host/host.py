@@ -150,9 +150,10 @@ class Host:
         """Return the content of a regular file as text; bytes that are not UTF-8 become U+FFFD."""
         return self.read_bytes(path, limit=limit).decode("utf-8", "replace")
 
-    def listdir(self, path: str) -> tuple[str, ...]:
-        """Return the names in a directory, sorted, numbers as numbers."""
-        return tuple(sorted(self._ask("list", path, lambda: self._source.listdir(path)), key=natural_key))
+    def listdir(self, path: str, *, natural: bool = True) -> tuple[str, ...]:
+        """Return the names in a directory, sorted, numbers as numbers; as text costs a tenth, for thousands of them."""
+        names = self._ask("list", path, lambda: self._source.listdir(path))
+        return tuple(sorted(names, key=natural_key if natural else None))
 
     def readlink(self, path: str) -> str:
         """Return the target of a link as it is written."""

@@ -178,7 +178,7 @@ class Libraries:
     def _list(self, path: str) -> tuple[str, ...]:
         if path not in self._names:
             try:
-                names = self._root.listdir(path)
+                names = self._root.listdir(path, natural=False)
             except HostError as error:
                 names = ()
                 if not error.missing:
