@@ -139,7 +139,7 @@ def generate(  # noqa: PLR0913 - one argument a choice, all by keyword
 
 def nothing_found(discovery: Discovery, generated: Generated | None = None) -> NothingFound:
     """Return the error for a host that has nothing to offer; its hint gives the reasons, one a line."""
-    reasons = [f"{problem.message}" for problem in discovery.problems]
+    reasons = [problem.advice for problem in discovery.problems]
     if generated is not None:
         reasons += [f"{note.subject}: {note.text}" for note in (*generated.explanations, *generated.losses)]
     reasons += [

@@ -25,6 +25,11 @@ class Problem(msgspec.Struct, frozen=True, kw_only=True):
     column: int | None = None
     hint: str | None = None
 
+    @property
+    def advice(self) -> str:
+        """The message, and the way out if there is one."""
+        return f"{self.message} ({self.hint})" if self.hint else self.message
+
     def render(self, source: str) -> str:
         """Return the one-line text form: `gpu.yaml:12:9: error: devices[0].name: message [rule]`."""
         place = source if self.line is None else f"{source}:{self.line}:{self.column or 1}"

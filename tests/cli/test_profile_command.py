@@ -127,7 +127,8 @@ def test_a_broken_profile_of_the_host_is_a_note(cdi: Cdi, tmp_path: Path) -> Non
     place = tmp_path / "etc/cdi-tools/profiles.d"
     place.mkdir(parents=True)
     (place / "npu.yaml").write_text("version: 1\nfamily: acme-npu\nkind: acme.example/npu\nsummary: s\ndevices: []\n")
-    said = "cdi: /etc/cdi-tools/profiles.d/npu.yaml:5:10: devices: no devices\n"
+    advice = "say where they are, with `sysfs`, `node`, `pci` or `drivers`"
+    said = f"cdi: /etc/cdi-tools/profiles.d/npu.yaml:5:10: devices: no devices ({advice})\n"
     assert cdi("--root", tmp_path, "discover", "netdev").err == said
     assert cdi("--root", tmp_path, "profile", "list").err == said
     assert cdi("--root", tmp_path, "profile", "check", GOOD).err == ""

@@ -63,5 +63,5 @@ def discover(
     """
     host = host_of(ctx.obj, dev_root=dev_root, driver_root=driver_root, library_dirs=library_search_path)
     discovery = discover_on(host, families or None, include=include or (), more=own_families(profile))
-    notes = tuple(problem.message for problem in discovery.problems)
+    notes = tuple(problem.advice for problem in discovery.problems)
     return Hardware(discovery=discovery, all_families=not families, notes=notes)

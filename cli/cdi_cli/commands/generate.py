@@ -204,7 +204,7 @@ def generate(
         class_=class_,
     )
     faults = [(spec, problem) for spec in generated.specs for problem in check_host(spec, host)]
-    notes = [problem.message for problem in discovery.problems]
+    notes = [problem.advice for problem in discovery.problems]
     notes += [f"{loss.subject}: {loss.text}" for loss in generated.losses]
     notes += dict.fromkeys(_fault(spec, problem) for spec, problem in faults)
     notes += _explanations(discovery, generated) if explain else []
@@ -240,7 +240,7 @@ def _cap(version: str | None, runtimes: Sequence[str]) -> str | None:
 
 
 def _fault(spec: Spec, problem: Problem) -> str:
-    return f"{spec.kind}: {problem.message}" + (f" ({problem.hint})" if problem.hint else "")
+    return f"{spec.kind}: {problem.advice}"
 
 
 def _refuse_faults(problems: Iterable[Problem]) -> None:

@@ -135,7 +135,7 @@ def _listed(host: Host) -> Families:
         )
         for name in sorted(every)
     )
-    return Families(families=rows, notes=tuple(problem.message for problem in problems))
+    return Families(families=rows, notes=tuple(problem.advice for problem in problems))
 
 
 def _verdict(path: str, host: Host) -> ProfileVerdict:
