@@ -230,6 +230,21 @@ def test_a_text_that_is_no_profile(text: bytes, message: str) -> None:
     assert problem.render("x").removeprefix("x:").replace(" error: ", " ").startswith(message)
 
 
+def test_a_profile_that_grows_by_aliases_is_refused_soon() -> None:
+    nodes = "nodes: &n [" + "/dev/a, " * 200 + "]"
+    text = profile_of("node: /dev/npu{n}", nodes) + "".join(
+        f"  - {{what: x, node: /dev/{number}, nodes: *n}}\n" for number in range(200)
+    )
+    (one,) = faults(text)
+    assert one.endswith("more than 10000 values with aliases written out")
+
+
+@pytest.mark.parametrize("pattern", ["/dev/*a*a*a*b", "/dev/" + "x" * 1024, "/dev/" + "[" * 1020])
+def test_a_pattern_that_takes_long_to_match_is_refused(pattern: str) -> None:
+    (one,) = faults(profile_of(f"node: '{pattern}'"))
+    assert len(one) < 300
+
+
 def test_an_invalid_profile_raises_with_all_problems() -> None:
     with pytest.raises(ProfileInvalid) as caught:
         parse_profile(b"{version: 1, family: f-g, kind: ab.c/cd, summary: s, devices: [{what: 1}]}", source="x.yaml")
@@ -571,6 +586,21 @@ def test_an_experimental_family_looks_only_when_it_is_named() -> None:
     host = Host.from_tree(npus(0))
     assert "acme-npu" not in {one.family for one in discover(host, more=[family]).found}
     assert [one.name for one in discover(host, ["acme-npu"], more=[family]).found] == ["npu0"]
+
+
+def test_a_thing_that_cannot_be_looked_at_hides_no_other() -> None:
+    tree = (
+        npus(0, 1) + "/sys/class/npu/npu2 -> ../../devices/virtual/npu/npu2\n/sys/devices/virtual/npu/npu2/ ! EACCES\n"
+    )
+    discovery = found_by(profile_of("sysfs: /sys/class/npu/npu{n}", "match: {DEVNAME: 'npu*'}"), tree)
+    assert list(devices(discovery)) == ["npu0", "npu1"]
+    assert skips(discovery) == {"npu2": "cannot list '/sys/devices/virtual/npu/npu2': permission denied"}
+
+
+def test_further_nodes_that_cannot_be_looked_at_are_a_warning() -> None:
+    tree = npus(0) + "/dev/npu/ ! EACCES\n"
+    (one,) = found_by(profile_of("sysfs: /sys/class/npu/npu{n}", "nodes: ['/dev/npu/{n}*']"), tree).found
+    assert one.warnings == ("cannot list '/dev/npu': permission denied",)
 
 
 def test_a_directory_that_cannot_be_listed_is_said() -> None:

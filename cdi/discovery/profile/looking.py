@@ -17,6 +17,7 @@ from cdi.discovery.profile.format import NodePattern
 from cdi.discovery.profile.pattern import fill, is_pattern, search
 from cdi.discovery.profile.sharing import shared_of
 from cdi.discovery.profile.thing import Thing, functions_with, things
+from cdi.discovery.sysfs import Kobject
 from cdi.discovery.vfio import read_vfio
 from cdi.host import HostError
 
@@ -71,12 +72,11 @@ def _matches(
         for thing in things(host, subject):
             empty = False
             place = thing.sysfs or thing.path or thing.name
-            if place in taken or not thing.is_meant(subject):
-                continue
-            item = _judged(profile, subject, host, thing, control)
+            item = _judged(profile, subject, host, thing, control) if place not in taken else None
             if isinstance(item, Found):
                 taken.add(place)
-            yield item
+            if item is not None:
+                yield item
     except HostError as error:
         what = subject.name if "{" not in subject.name else profile.family
         yield Skipped(family=profile.family, what=what, why=error.message)
@@ -86,13 +86,18 @@ def _matches(
         yield Skipped(family=profile.family, what=what, why=f"there is no {subject.sysfs}", absent=True)
 
 
-def _judged(profile: Profile, subject: Subject, host: Host, thing: Thing, control: dict[str, Node]) -> Found | Skipped:
-    other = thing.family_of_driver(subject)
-    if other is not None:
-        why = f"its driver {thing.driver} has a family of its own, {other}"
-        return Skipped(family=profile.family, what=thing.name, why=why)
+def _judged(
+    profile: Profile, subject: Subject, host: Host, thing: Thing, control: dict[str, Node]
+) -> Found | Skipped | None:
+    """Return what is said about a thing, None when the subject does not mean it."""
     values = {"name": thing.name} | ({"n": thing.number} if thing.number is not None else {})
     try:
+        if not thing.is_meant(subject):
+            return None
+        other = thing.family_of_driver(subject)
+        if other is not None:
+            why = f"its driver {thing.driver} has a family of its own, {other}"
+            return Skipped(family=profile.family, what=thing.name, why=why)
         if thing.function is not None:
             values["bdf"] = thing.function.bdf
         gathered = _Gathered(nodes=[], values=values, missing=[])
@@ -145,16 +150,16 @@ def _gather_further(wanted: NodePattern, host: Host, thing: Thing, gathered: _Ga
     in_sysfs = not pattern.startswith("/")
     below = f"{thing.sysfs}/" if in_sysfs else host.dev("")
     found = False
-    for place, number in search(host, pattern, below=below) if thing.sysfs or not in_sysfs else ():
-        try:
-            node = find_node(host, sysfs=place) if in_sysfs else find_node(host, path=place[len(below) :])
-        except NodeFault as fault:
-            gathered.missing.append(str(fault))
-        else:
-            gathered.nodes.append(node)
+    try:
+        for place, number in search(host, pattern, below=below) if thing.sysfs or not in_sysfs else ():
+            found = True
             if number is not None:
                 gathered.values.setdefault("n", number)
-        found = True
+            path = None if in_sysfs else place[len(below) :]
+            gathered.nodes.append(find_node(host, sysfs=place if in_sysfs else None, path=path))
+    except (NodeFault, HostError) as fault:
+        gathered.missing.append(str(fault))
+        return
     if not found and not wanted.optional:
         of = f" in {thing.sysfs}" if in_sysfs else ""
         gathered.missing.append(f"there is no {pattern}{of}")
@@ -219,7 +224,7 @@ def _twins(host: Host, thing: Thing, nodes: list[Node]) -> Iterator[Node]:
     if thing.device is None:
         return
     function = thing.function
-    bus = host.readlink(f"{thing.device}/subsystem").rpartition("/")[2] if function is None else "pci"
+    bus = Kobject(host, thing.device).target("subsystem") if function is None else "pci"
     stem = f"{bus}-{function.bdf if function is not None else thing.device.rpartition('/')[2]}"
     own = {node.path for node in nodes}
     drm = read_drm(host, thing.device, links=stem)

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
 _NUMBER = "{n}"
 _PLACEHOLDER = re.compile(r"\{([^{}]*)\}")
 _WILD = re.compile(r"\{n\}|\*|\?|\[[^\]/]+\]")
+_LONGEST, _STARS = 1024, 3  # of a pattern, and in one name: to match many takes long
 _GLOB = re.compile(r"[*?[]")
 
 
@@ -30,6 +31,8 @@ def placeholders(text: str) -> tuple[str, ...]:
 
 def pattern_fault(text: str, known: Container[str]) -> str | None:
     """Return what is wrong with the braces and brackets of a pattern or template, or None."""
+    if len(text) > _LONGEST or any(part.count("*") > _STARS for part in text.split("/")):
+        return "more than " + (f"{_LONGEST} characters" if len(text) > _LONGEST else f"{_STARS} `*` in one name")
     unknown = next((name for name in placeholders(text) if name not in known), None)
     if unknown is not None:
         return f"unknown placeholder {'{' + unknown + '}'!r}"
@@ -62,12 +65,12 @@ def search(host: Host, pattern: str, *, below: str = "") -> Iterator[tuple[str, 
     `*`, `?` and `[…]` match within a name, `{n}` matches digits. `below` is a directory that the pattern starts
     from. Raises `HostError` for a directory that cannot be listed.
     """
-    expression = _expression(pattern)
+    expression = _expression(pattern) if _NUMBER in pattern else None
     start = _GLOB.sub(r"[\g<0>]", below)
     for path in host.glob(start + pattern.replace(_NUMBER, "[0-9]*")):
-        match = expression.fullmatch(path[len(below) :])
-        if match is not None:
-            yield path, match.groupdict().get("n")
+        match = expression.fullmatch(path[len(below) :]) if expression is not None else None
+        if match is not None or expression is None:
+            yield path, match["n"] if match is not None else None
 
 
 def _expression(pattern: str) -> re.Pattern[str]:

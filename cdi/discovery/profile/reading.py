@@ -21,6 +21,9 @@ if TYPE_CHECKING:
     from collections.abc import Sequence as List
 
 MAX_BYTES = 1 << 20  # a profile has some 2 KB
+_MAX_VALUES = 10_000
+_MAX_PROBLEMS = 100  # of one profile; who has more has no profile
+_LONGEST = 200  # characters of a message
 _RULE = "profile-invalid"
 _NAMES = {str: "a string", int: "a whole number", bool: "true or false", tuple: "a list", dict: "a mapping"}
 
@@ -84,7 +87,7 @@ def check_profile(text: bytes) -> tuple[Profile | None, tuple[Problem, ...]]:
             Problem(severity="error", rule=_RULE, message=message, line=document.rest_line, column=1)
         )
     problems = sorted(reader.problems, key=lambda problem: (problem.line or 0, problem.column or 0))
-    return (None if problems else profile), tuple(problems)
+    return (None if problems else profile), tuple(problems[:_MAX_PROBLEMS])
 
 
 def _quick(text: bytes) -> Profile | None:
@@ -113,9 +116,11 @@ class _Reader:
     def __init__(self) -> None:
         self.problems: list[Problem] = []
         self.places: dict[str, Node] = {}
+        self.values = 0
 
     def say(self, where: str, message: str, node: Node | None, hint: str | None = None) -> Any:
         """Note a problem, and return what stands for a value that is none."""
+        message = message if len(message) <= _LONGEST else message[:_LONGEST] + "…"
         line, column = (node.line, node.column) if node is not None else (1, 1)
         self.problems.append(
             Problem(severity="error", rule=_RULE, message=message, where=where, line=line, column=column, hint=hint)
@@ -125,6 +130,10 @@ class _Reader:
     def value(self, node: Node, wanted: Any, where: str) -> Any:
         """Return plain data, or `_WRONG` when there is a problem with it or inside of it."""
         self.places[where] = node
+        self.values += 1
+        if self.values > _MAX_VALUES:
+            message = f"more than {_MAX_VALUES} values with aliases written out"
+            raise DocumentError(message, rule=_RULE, line=node.line, column=node.column)
         target = target_of(node)
         choices = [choice for choice in _choices(wanted) if choice is not type(None)]
         for choice in choices:

@@ -170,8 +170,9 @@ def _shared(shared: SharedParts) -> Iterator[Fault]:
 
 
 def _mount(mount: MountPattern) -> Iterator[Fault]:
+    first: dict[str, int] = {}
     for index, option in enumerate(mount.options):
-        if not option or option in mount.options[:index]:
+        if not option or first.setdefault(option, index) != index:
             why = "the option stands there twice" if option else "an empty option"
             yield Fault(f"options[{index}]", why, "remove it")
 

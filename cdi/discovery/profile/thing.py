@@ -131,12 +131,17 @@ def _nodes(host: Host, pattern: str) -> Iterator[Thing]:
     below = host.dev("")
     found = list(search(host, pattern, below=below)) if is_pattern(pattern) else [(below + pattern, None)]
     for place, number in found:
-        stat = host.lookup(place, follow=False)
-        sysfs = None
-        if stat is not None and stat.numbers is not None:
-            link = f"/sys/dev/{'block' if stat.type == 'b' else 'char'}/{stat.numbers}"
-            sysfs = host.resolve(link) if host.exists(link) else None
+        sysfs = _kernel_object(host, place)
         yield Thing(host, place.rpartition("/")[2], sysfs=sysfs, path=place[len(below) :], number=number)
+
+
+def _kernel_object(host: Host, place: str) -> str | None:
+    try:
+        stat = host.stat(place, follow=False)
+        kind = "block" if stat.type == "b" else "char"
+        return host.resolve(f"/sys/dev/{kind}/{stat.numbers}") if stat.numbers is not None else None
+    except HostError:
+        return None
 
 
 def _functions(host: Host, subject: Subject) -> Iterator[Function]:
