@@ -14,6 +14,7 @@ from cdi.discovery.nvidia.caps import parse_minors
 from cdi.discovery.nvidia.gpu import parse_address
 from cdi.discovery.nvidia.procfs import parse_information, parse_version
 from cdi.generation import generate
+from cdi.hooks import links_of
 from cdi.host import Host
 
 HOSTS = Path(__file__).parent.parent / "spec-examples" / "hosts"
@@ -265,6 +266,35 @@ def test_a_mig_device_without_capabilities_is_skipped() -> None:
     instance = '{"index":0,"gpuInstance":1,"computeInstance":2}'
     discovery = found(f'/.cdi/nvml/gpu0 = {{"index":0,"minor":3,"mig":true,"instances":[{instance}]}}\n', node(3))
     assert reasons(discovery)["0:0"] == "/proc/driver/nvidia-caps/mig-minors has no gpu3/gi1/ci2"
+
+
+def test_a_mig_device_with_graphics_brings_the_drm_nodes_of_its_gpu() -> None:
+    instance = '{"index":0,"gpuInstance":2,"computeInstance":0,"profile":"1g.24gb+gfx","graphics":true}'
+    plain = '{"index":1,"gpuInstance":10,"computeInstance":0,"profile":"1g.24gb"}'
+    bdf = "0000:09:00.0"
+    discovery = found(
+        f'/.cdi/nvml/gpu0 = {{"index":0,"minor":0,"bdf":"{bdf}","mig":true,"instances":[{instance},{plain}]}}\n',
+        node(0),
+        MIG,
+        FUNCTION.format(bdf=bdf, driver="nvidia"),
+        "/dev/nvidia-caps/nvidia-cap94 : c 236 94 0444\n",
+        f'/sys/devices/pci0000:00/{bdf}/drm/card1/uevent = "MAJOR=226\\nMINOR=1\\nDEVNAME=dri/card1\\n"\n',
+        f"/sys/devices/pci0000:00/{bdf}/drm/card1/dev = 226:1\n",
+        f"/dev/dri/card1 : c 226 1 0660 0 44\n/dev/dri/by-path/pci-{bdf}-card -> ../card1\n",
+    )
+    with_graphics, without = (device.edits for device in discovery.found)
+    assert [node.path for node in with_graphics.device_nodes] == [
+        "/dev/nvidia0",
+        "/dev/nvidia-caps/nvidia-cap21",
+        "/dev/nvidia-caps/nvidia-cap22",
+        "/dev/dri/card1",
+    ]
+    assert [links_of(hook) for hook in with_graphics.hooks] == [(("../card1", f"/dev/dri/by-path/pci-{bdf}-card"),)]
+    assert (with_graphics.additional_gids, without.additional_gids, without.hooks) == ((44,), (), ())
+    assert discovery.found[0].how == (
+        "MIG device (1g.24gb+gfx, GPU instance 2, compute instance 0) of GPU, /dev/nvidia0, "
+        "PCI function 0000:09:00.0; told by NVML"
+    )
 
 
 UNASKED = """

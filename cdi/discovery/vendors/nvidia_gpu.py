@@ -169,8 +169,7 @@ def _part(host: Host, subject: _Subject, instance: Instance) -> Found | Skipped:
         also=("uuid",),
         edits=append(edits_of(nodes, groups=True), _links(host, drm)),
         annotations=_annotations(subject),
-        how=f"MIG device {name} (GPU instance {instance.gpu_instance}, compute instance {instance.compute_instance})"
-        f" of {_how(subject)}",
+        how=f"MIG {_parts(instance)} of {_how(subject)}",
         attributes=_present(
             {
                 **_attributes(subject),
@@ -184,6 +183,11 @@ def _part(host: Host, subject: _Subject, instance: Instance) -> Found | Skipped:
         ),
         warnings=(*subject.warnings, *stale),
     )
+
+
+def _parts(instance: Instance) -> str:
+    profile = f"{instance.profile}, " if instance.profile is not None else ""
+    return f"device ({profile}GPU instance {instance.gpu_instance}, compute instance {instance.compute_instance})"
 
 
 def _capabilities(host: Host, subject: _Subject, instance: Instance) -> list[Node]:
