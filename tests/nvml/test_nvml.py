@@ -6,7 +6,10 @@ import ctypes
 import importlib
 import json
 import os
-from typing import TYPE_CHECKING, Any
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
 
 import pytest
 from msgspec.structs import replace
@@ -20,9 +23,7 @@ from cdi.host.tree import Tree, parse_tree
 from cdi.recording import snapshot
 from tests.nvml import fake_nvml as fake
 
-if TYPE_CHECKING:
-    from pathlib import Path
-
+ROOT = Path(__file__).parent.parent.parent
 A100_UUID = "GPU-5d5ba0d6-d33d-2b2c-524d-9e3d8d2b8a77"
 MIG_UUIDS = ("MIG-c6d4f1ef-42e4-5de3-91c7-45d71c87eb3f", "MIG-cba663e8-9bed-5b25-b243-5985ef7c9beb")
 A100 = fake.Gpu(
@@ -349,3 +350,37 @@ def test_a_driver_that_is_not_loaded_and_no_gpu_is_nothing_found(tmp_path: Path)
     discovery = discover(machine(tmp_path, tree=tree, init_error=9), ["nvidia-gpu"])
     assert (discovery.found, discovery.problems) == ((), ())
     assert [(thing.what, thing.why) for thing in discovery.skipped] == [("nvidia-gpu", "no NVIDIA GPU")]
+
+
+def test_the_command_asks_the_library_below_the_drivers_root(tmp_path: Path) -> None:
+    (tmp_path / "drv/usr/lib64").mkdir(parents=True)
+    fake.build(tmp_path / "drv/usr/lib64/libnvidia-ml.so.1", (GB200, T4._replace(handle_error=fake.GPU_IS_LOST)))
+    (tmp_path / "dev").mkdir()
+    for name in ("nvidia1", "nvidiactl"):  # a FIFO is a node, too, and needs no root to be made
+        os.mkfifo(tmp_path / "dev" / name)
+    command = [sys.executable, "-m", "cdi_cli", "--root", str(tmp_path), "generate", "nvidia-gpu"]
+    done = subprocess.run(
+        [*command, "--driver-root", "/drv", "--name", "type-index", "--annotations", "--no-all", "--explain"],
+        env={"PYTHONPATH": f"{ROOT}:{ROOT}/cli"},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0
+    assert done.stdout.startswith(
+        """\
+cdiVersion: 0.6.0
+kind: nvidia.com/gpu
+devices:
+- name: gpu0
+  annotations:
+    gpu.nvidia.com/coherent: 'true'
+    gpu.nvidia.com/memory-numa-node: '2'
+  containerEdits:
+    deviceNodes:
+    - path: /dev/nvidia1
+      type: p
+containerEdits:
+"""
+    )
+    assert "cdi: skipped nvidia-gpu 1: NVML says: GPU is lost (dmesg may say why (Xid); " in done.stderr
