@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import subprocess
-from typing import TYPE_CHECKING
+import sys
+from pathlib import Path
 
 import pytest
 
@@ -11,9 +12,6 @@ from cdi.discovery.nvidia.driver import read_driver
 from cdi.discovery.nvidia.elf import ElfUnread, read_soname
 from cdi.hooks import links_of
 from cdi.host import Host
-
-if TYPE_CHECKING:
-    from pathlib import Path
 
 
 def compile_library(path: Path, soname: str | None) -> None:
@@ -66,3 +64,24 @@ def test_library_is_asked_where_links_disagree(tmp_path: Path) -> None:
         ("libcuda.so.550.54.15", "/usr/lib64/libcuda.so.1"),
     )
     assert driver.warnings == ()
+
+
+WITHOUT_READER = """
+import sys
+sys.modules["elftools"] = None
+from cdi.discovery.nvidia.driver import read_driver
+from cdi.host import Host
+print(*read_driver(Host(sys.argv[1]), "550.54.15").warnings, sep="\\n")
+"""
+
+
+def test_without_a_reader_the_links_are_taken_and_that_is_said(tmp_path: Path) -> None:
+    place = tmp_path / "usr/lib64"
+    for version in ("550.54.15", "560.35.03"):
+        compile_library(place / f"libcuda.so.{version}", "libcuda.so.1")
+    (place / "libcuda.so.1").symlink_to("libcuda.so.560.35.03")
+    command = [sys.executable, "-c", WITHOUT_READER, str(tmp_path)]
+    done = subprocess.run(command, check=True, capture_output=True, text=True, cwd=Path(__file__).parent.parent)
+    assert done.stdout == (
+        "/usr/lib64/libcuda.so.550.54.15: pyelftools is not installed, its links are those of its directory\n"
+    )
