@@ -156,7 +156,7 @@ class Recorder:
         try:
             names = self._source.listdir(place)
         except OSError as error:
-            _fail(place, entries, error)
+            _fail(place, entries, error, type_="d")
             return
         # Of the kernel's files all names count. Elsewhere what nobody asked about is what else is installed.
         if place.startswith(_OF_THE_KERNEL):
@@ -167,14 +167,15 @@ class Recorder:
         try:
             content = self._source.read(place, _LIMIT)
         except OSError as error:
-            _fail(place, entries, error)
+            _fail(place, entries, error, type_="f")
         else:
             stat = entries[place].stat if place in entries else FILE.stat
             entries[place] = Entry(stat=stat, content=content)
 
 
-def _fail(place: str, entries: dict[str, Entry], error: OSError) -> None:
-    if place in entries and entries[place].stat.type in {"d", "f"}:
+def _fail(place: str, entries: dict[str, Entry], error: OSError, *, type_: str) -> None:
+    """Note that a directory cannot be listed, or a file not read; reading a directory fails on every host."""
+    if place in entries and entries[place].stat.type == type_:
         entries[place] = Entry(stat=entries[place].stat, error=error.errno)
 
 
