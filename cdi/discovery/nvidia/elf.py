@@ -55,7 +55,7 @@ def _soname(stream: BinaryIO, path: str) -> str | None:
         from elftools.elf.dynamic import DynamicSegment  # noqa: PLC0415
         from elftools.elf.elffile import ELFFile  # noqa: PLC0415
     except ImportError as error:
-        message = "pyelftools is not installed"
+        message = "pyelftools is not installed (pip install 'cdi-tools[nvidia]')"
         raise ElfUnread(message, no_reader=True) from error
     try:
         segments = (segment for segment in ELFFile(stream).iter_segments() if isinstance(segment, DynamicSegment))
