@@ -500,6 +500,28 @@ def test_a_control_node_that_is_missing_is_a_problem() -> None:
     assert discovery.shared == ()
 
 
+def test_what_is_no_node_hides_no_other() -> None:
+    tree = npus(0) + "".join(f"/dev/ctl/{name}\n" for name in ("a/", "b -> a", "c : c 300 9 0666", "d = text"))
+    text = profile_of("node: /dev/npu{n}", "nodes: [/dev/ctl/*]", more="shared: {nodes: [/dev/ctl/*]}\n")
+    discovery = found_by(text, tree)
+    assert devices(discovery) == {"npu0": ["/dev/npu0", "/dev/ctl/c"]}
+    assert [node.path for part in discovery.shared for node in part.edits.device_nodes] == ["/dev/ctl/c"]
+    what = [f"/dev/ctl/{name} is no device node" for name in "abd"]
+    assert discovery.found[0].warnings == tuple(what)
+    assert [problem.message for problem in discovery.problems] == [
+        f"acme-npu: every device needs /dev/ctl/*, but {why}" for why in what
+    ]
+
+
+def test_a_driver_root_that_is_not_there_is_a_problem() -> None:
+    text = profile_of("node: /dev/npu{n}", more="shared: {libraries: ['lib*'], nodes: ['/dev/npu*']}\n")
+    discovery = found_by(text, npus(0), driver_root="/nowhere")
+    assert [problem.message for problem in discovery.problems] == [
+        "acme-npu: cannot resolve '/nowhere': no such file or directory"
+    ]
+    assert len(discovery.shared) == 1
+
+
 def test_what_is_shared_needs_a_device() -> None:
     discovery = found_by(profile_of("node: /dev/npu{n}", more="shared: {env: {A: b}}\n"), "/etc/")
     assert (discovery.shared, discovery.problems) == ((), ())

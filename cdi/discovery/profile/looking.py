@@ -156,9 +156,12 @@ def _gather_further(wanted: NodePattern, host: Host, thing: Thing, gathered: _Ga
             if number is not None:
                 gathered.values.setdefault("n", number)
             path = None if in_sysfs else place[len(below) :]
-            gathered.nodes.append(find_node(host, sysfs=place if in_sysfs else None, path=path))
-    except (NodeFault, HostError) as fault:
-        gathered.missing.append(str(fault))
+            try:
+                gathered.nodes.append(find_node(host, sysfs=place if in_sysfs else None, path=path))
+            except NodeFault as fault:
+                gathered.missing.append(str(fault))
+    except HostError as error:
+        gathered.missing.append(error.message)
         return
     if not found and not wanted.optional:
         of = f" in {thing.sysfs}" if in_sysfs else ""

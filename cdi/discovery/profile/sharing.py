@@ -4,13 +4,13 @@ from __future__ import annotations
 
 __all__ = ["shared_of"]
 
-import posixpath
 from typing import TYPE_CHECKING
 
 from msgspec.structs import replace
 
 from cdi.discovery.found import Shared
 from cdi.discovery.node import Node, NodeFault, edits_of, find_node
+from cdi.discovery.nvidia.places import library_places
 from cdi.discovery.profile.format import MountPattern, NodePattern
 from cdi.discovery.profile.pattern import search
 from cdi.host import HostError
@@ -23,19 +23,6 @@ if TYPE_CHECKING:
     from cdi.discovery.profile.format import Profile
     from cdi.host import Host
 
-# Where distributions keep libraries; of two directories that are one, the first counts.
-_LIBRARY_DIRS = (
-    "/usr/lib64",
-    "/usr/lib/x86_64-linux-gnu",
-    "/usr/lib/aarch64-linux-gnu",
-    "/usr/lib",
-    "/usr/local/lib64",
-    "/usr/local/lib",
-    "/lib64",
-    "/lib/x86_64-linux-gnu",
-    "/lib/aarch64-linux-gnu",
-    "/lib",
-)
 _MOUNTABLE = frozenset("fds")
 
 
@@ -69,10 +56,13 @@ def _nodes(host: Host, wanted: NodePattern, faults: list[str]) -> Iterator[Node]
     found = False
     try:
         for place, _ in search(host, wanted.path, below=below):
-            yield find_node(host, path=place[len(below) :])
             found = True
-    except (NodeFault, HostError) as fault:
-        faults.append(f"every device needs {wanted.path}, but {fault}")
+            try:
+                yield find_node(host, path=place[len(below) :])
+            except NodeFault as fault:
+                faults.append(f"every device needs {wanted.path}, but {fault}")
+    except HostError as error:
+        faults.append(f"every device needs {wanted.path}, but {error.message}")
         return
     if not found and not wanted.optional:
         faults.append(f"every device needs {wanted.path}, but there is no {below}{wanted.path}")
@@ -82,15 +72,17 @@ def _mounts(profile: Profile, host: Host, faults: list[str]) -> Iterator[Mount]:
     for wanted in profile.shared.mounts:
         pattern = wanted if isinstance(wanted, MountPattern) else MountPattern(path=wanted)
         yield from _found(host, pattern, faults)
-    for name in profile.shared.libraries:
-        real: set[str] = set()
-        for directory in (*host.library_dirs, *_LIBRARY_DIRS):
-            for mount in _found(host, MountPattern(path=f"{directory}/{name}"), faults):
-                parent, file = posixpath.split(mount.container_path)
-                place = posixpath.join(host.below(host.driver_root).resolve(parent), file)
-                if place not in real:
-                    real.add(place)
-                    yield mount
+    for directory in _library_directories(host, faults) if profile.shared.libraries else ():
+        for name in profile.shared.libraries:
+            yield from _found(host, MountPattern(path=f"{directory.rstrip('/')}/{name}"), faults)
+
+
+def _library_directories(host: Host, faults: list[str]) -> tuple[str, ...]:
+    try:
+        return tuple(directory for directory, _ in library_places(host.below(host.driver_root), faults))
+    except HostError as error:
+        faults.append(error.message)
+        return ()
 
 
 def _found(host: Host, wanted: MountPattern, faults: list[str]) -> Iterator[Mount]:

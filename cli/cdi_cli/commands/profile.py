@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from cdi.host import Host
 
 EXAMPLES = {
-    "profile": """cdi profile check npu.yaml --root spec-examples/hosts/nec-ve
+    "profile": """cdi profile check npu.yaml --root host.tree
 cdi profile list                   # all families, those of this host's profiles too""",
 }
 
