@@ -185,7 +185,11 @@ _MAC = r"(?<![0-9a-f:])(?:[0-9a-f]{2}:){5,}[0-9a-f]{2}(?![0-9a-f:])"
 _NAME_WITH_MAC = r"(?<=enx|wlx|wwx|slx|ibx)[0-9a-f]{12}"
 _GUID = r"(?<![0-9a-f:])(?:[0-9a-f]{4}:){3}[0-9a-f]{4}(?![0-9a-f:])"
 _UUID = r"(?<![0-9a-f])(?<![0-9a-f]-)[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}(?![0-9a-f-])"
-_IPV4 = r"(?<![0-9.])(?:(?:25[0-5]|2[0-4][0-9]|1?[0-9]?[0-9])\.){3}(?:25[0-5]|2[0-4][0-9]|1?[0-9]?[0-9])(?![0-9.])"
+# Not a version of four parts: 5.15.167.4-microsoft-standard-WSL2.
+_IPV4 = (
+    r"(?<![0-9.])(?:(?:25[0-5]|2[0-4][0-9]|1?[0-9]?[0-9])\.){3}"
+    r"(?:25[0-5]|2[0-4][0-9]|1?[0-9]?[0-9])(?![0-9.]|-[a-z])"
+)
 _PRIVATE = re.compile(f"{_MAC}|{_NAME_WITH_MAC}|{_GUID}|{_UUID}|{_IPV4}", re.IGNORECASE)
 # The addresses in a routing table, but for the networks of default routes.
 _ROUTES = {

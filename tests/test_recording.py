@@ -60,3 +60,8 @@ def test_names_of_files_that_nobody_asked_about_are_left_out() -> None:
 
 def test_programs_stay_programs() -> None:
     assert "/usr/bin/nvidia-smi : f 0755\n" in snapshot(Host.from_tree(LIBRARIES))
+
+
+def test_release_of_the_kernel_stays() -> None:
+    text = "/proc/sys/kernel/osrelease = 5.15.167.4-microsoft-standard-WSL2\n"
+    assert text in snapshot(Host.from_tree(text))
