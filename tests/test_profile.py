@@ -92,6 +92,7 @@ def test_families_that_others_are_left_to_exist() -> None:
     [
         ("version: 1", "version: 2", ["1:10: version: expected 1, got a whole number, '2'"]),
         ("version: 1", "version: true", ["1:10: version: expected 1, got true or false, 'true'"]),
+        ("version: 1", "version: 1.0", ["1:10: version: expected 1, got a number, '1.0'"]),
         ("version: 1\n", "", ["1:1: missing field 'version'"]),
         ("acme-npu", "Acme NPU", ["2:9: family: invalid family name 'Acme NPU'"]),
         ("acme.com/npu", "acme", ["3:7: kind: invalid kind 'acme'"]),
@@ -601,6 +602,12 @@ def test_a_function_under_vfio_has_its_group_and_shares_the_container_of_groups(
     (spec,) = generate(found_by(profile_of('pci: ["1dab:*"]', "drivers: [vfio-pci]", "vfio: true"), tree))
     assert [node.path for node in spec.devices[0].container_edits.device_nodes] == ["/dev/vfio/42"]
     assert [node.path for node in spec.container_edits.device_nodes] == ["/dev/vfio/vfio"]
+
+
+def test_a_function_that_is_not_under_vfio_says_what_to_do() -> None:
+    tree = function("0000:00:05.0", driver="acme") + VFIO.replace("/dev/vfio/42", "/dev/vfio/41")
+    (one,) = found_by(profile_of('pci: ["1dab:*"]', "vfio: true"), tree).skipped
+    assert (one.what, one.why, one.hint) == ("0000:00:05.0", "there is no /dev/vfio/42", "bind it to vfio-pci")
 
 
 def test_an_experimental_family_looks_only_when_it_is_named() -> None:

@@ -34,7 +34,7 @@ WORDS = st.sampled_from(
     ]
 )
 VALUES = st.recursive(
-    WORDS | st.booleans() | st.integers() | st.none() | st.text(max_size=8),
+    WORDS | st.booleans() | st.integers() | st.sampled_from([1, 1.0, 0.5]) | st.none() | st.text(max_size=8),
     lambda inner: st.lists(inner, max_size=3) | st.dictionaries(WORDS | st.text(max_size=8), inner, max_size=3),
     max_leaves=8,
 )

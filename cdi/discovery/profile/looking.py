@@ -18,7 +18,7 @@ from cdi.discovery.profile.pattern import fill, is_pattern, search
 from cdi.discovery.profile.sharing import shared_of
 from cdi.discovery.profile.thing import Thing, functions_with, things
 from cdi.discovery.sysfs import Kobject
-from cdi.discovery.vfio import read_vfio
+from cdi.discovery.vfio import is_vfio, read_vfio
 from cdi.host import HostError
 
 if TYPE_CHECKING:
@@ -108,7 +108,7 @@ def _judged(
             family=profile.family,
             what=_name(subject, values),
             why=f"{fault}{nowhere}",
-            hint=_hint(profile, thing),
+            hint=_hint(profile, subject, thing),
             absent=thing.path is not None and not host.exists(host.dev(thing.path)),
         )
     except HostError as error:
@@ -238,7 +238,9 @@ def _name(subject: Subject, values: dict[str, str]) -> str:
     return fill(subject.name, values) or values["name"]
 
 
-def _hint(profile: Profile, thing: Thing) -> str | None:
+def _hint(profile: Profile, subject: Subject, thing: Thing) -> str | None:
+    if subject.vfio and not is_vfio(thing.driver):
+        return "bind it to vfio-pci"
     return f"load the driver {profile.driver}" if profile.driver is not None and thing.driver is None else None
 
 

@@ -145,7 +145,8 @@ class _Reader:
             if isinstance(target, Sequence) and origin is tuple:
                 return self.items(target, get_args(choice)[0], where)
             if isinstance(target, Scalar):
-                if origin is Literal and target.value in get_args(choice) and not isinstance(target.value, bool):
+                literals = get_args(choice) if origin is Literal else ()
+                if any(type(one) is type(target.value) and one == target.value for one in literals):
                     return target.value
                 if type(target.value) is origin:
                     return target.value
