@@ -33,7 +33,8 @@ _QUALIFIER = re.compile(r"[A-Za-z](?:[A-Za-z0-9._-]*[A-Za-z0-9])?")
 _DEVICE = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9._:-]*[A-Za-z0-9])?")
 _ANNOTATION = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9._-]*[A-Za-z0-9])?")
 _ANNOTATION_MAX = 63
-_NUMBER = re.compile(r"([0-9]+)")
+# A PCI address is hexadecimal, and one number as a whole: 0000:0e:00.0 comes after 0000:03:00.0.
+_NUMBER = re.compile(r"([0-9a-f]{4,8}:[0-9a-f]{2}:[01][0-9a-f]\.[0-7]|\d+)")
 
 
 class QualifiedName(msgspec.Struct, frozen=True, order=True):
@@ -68,7 +69,7 @@ def parse_name(text: str) -> QualifiedName:
 
 
 def natural_key(text: str) -> tuple[list[str | tuple[int, str]], str]:
-    """Return a sort key that puts `gpu=2` before `gpu=10`."""
+    """Return a sort key that puts `gpu=2` before `gpu=10`, and PCI addresses in their order."""
     parts: list[str | tuple[int, str]] = [*_NUMBER.split(text)]
     for place in range(1, len(parts), 2):
         digits = str(parts[place]).lstrip("0")

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from cdi.errors import InvalidName
-from cdi.names import QualifiedName, annotation, parse_name, spec_name, split_kind
+from cdi.names import QualifiedName, annotation, natural_key, parse_name, spec_name, split_kind
 
 
 def test_a_qualified_name_has_three_parts_and_prints_as_written() -> None:
@@ -77,3 +77,10 @@ def test_an_annotation_names_its_plugin_and_lists_devices() -> None:
 def test_an_invalid_annotation_name_is_refused(plugin: str, device_id: str) -> None:
     with pytest.raises(InvalidName):
         annotation(plugin, device_id, ["vendor.com/gpu=0"])
+
+
+def test_pci_addresses_sort_as_hexadecimal_numbers() -> None:
+    addresses = ["0000:03:00.0", "0000:0e:00.0", "0000:10:00.0", "0000:10:00.1", "0001:01:00.0", "10000:01:00.0"]
+    paths = [f"/dev/dri/by-path/pci-{address}-card" for address in addresses]
+    assert sorted(reversed(addresses), key=natural_key) == addresses
+    assert sorted(reversed(paths), key=natural_key) == paths
