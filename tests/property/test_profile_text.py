@@ -13,6 +13,7 @@ from cdi.discovery.profile import check_profile, family_of
 from cdi.discovery.profile.format import Profile, SharedParts, Subject
 from cdi.generation import generate
 from cdi.host import Host
+from cdi.schema import profile_schema, schema_problems
 
 SHIPPED = [path.read_bytes() for path in sorted((Path(__file__).parents[2] / "cdi/discovery/profiles").glob("*.yaml"))]
 TREE = (Path(__file__).parents[2] / "spec-examples/profiles/acme-npu.tree").read_text()
@@ -70,3 +71,10 @@ def test_any_profile_finds_something_or_nothing(text: bytes) -> None:
     profile, _ = check_profile(text)
     if profile is not None:
         generate(discover(Host.from_tree(TREE), [profile.family], more=[family_of(profile)]))
+
+
+@given(profiles())
+def test_what_the_parser_takes_the_schema_takes(text: bytes) -> None:
+    profile, _ = check_profile(text)
+    if profile is not None:
+        assert list(schema_problems(text, profile_schema())) == []
