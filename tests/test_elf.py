@@ -83,5 +83,6 @@ def test_without_a_reader_the_links_are_taken_and_that_is_said(tmp_path: Path) -
     command = [sys.executable, "-c", WITHOUT_READER, str(tmp_path)]
     done = subprocess.run(command, check=True, capture_output=True, text=True, cwd=Path(__file__).parent.parent)
     assert done.stdout == (
-        "/usr/lib64/libcuda.so.550.54.15: pyelftools is not installed (pip install 'cdi-tools[nvidia]'), its links are those of its directory\n"
+        "/usr/lib64/libcuda.so.550.54.15: pyelftools is not installed (pip install 'cdi-tools[nvidia]'), "
+        "its links are those of its directory\n"
     )
