@@ -4,7 +4,6 @@ from __future__ import annotations
 
 __all__ = ["Naming", "name_devices"]
 
-import hashlib
 import re
 from itertools import chain, count
 from typing import TYPE_CHECKING
@@ -60,5 +59,7 @@ def _free_name(wishes: Sequence[str], taken: set[str]) -> str:
 
 def _hashed(wish: str) -> str:
     """Return a valid name that depends on the wish alone: `eth0@x` is `eth0-x-9e13`, whatever else there is."""
+    import hashlib  # noqa: PLC0415 - slow, and few hosts have such names
+
     stem = _NOT_IN_NAMES.sub("-", wish).strip(_NOT_AT_ENDS) or "device"
     return f"{stem}-{hashlib.sha256(wish.encode('utf-8', 'surrogatepass')).hexdigest()[:4]}"

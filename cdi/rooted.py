@@ -7,7 +7,6 @@ __all__ = ["MAX_LINKS", "Directory", "Stat", "inside"]
 import errno
 import os
 import stat
-from contextlib import ExitStack
 from typing import TYPE_CHECKING
 
 import msgspec
@@ -71,9 +70,19 @@ class Directory:
 
     def __init__(self, root: str) -> None:
         self._root = root
+        self._kept: _Steps | None = None
 
     def __repr__(self) -> str:
         return f"Directory({self._root!r})"
+
+    def keeping(self) -> Directory:
+        """Return this directory for a series of questions, as one thread asks them within a moment.
+
+        It holds the directories open that it came through last: what is next to the last file needs one step.
+        """
+        directory = Directory(self._root)
+        directory._kept = _Steps(self._root)
+        return directory
 
     def read(self, path: str, limit: int) -> bytes:
         """Return the content of a regular file of at most `limit` bytes."""
@@ -85,7 +94,7 @@ class Directory:
 
     def open(self, path: str) -> int:
         """Return a descriptor to read a regular file, for the caller to close."""
-        with _Walk(self._root, path) as place:
+        with _Walk(self._root, path, kept=self._kept) as place:
             if place.leaf is None:
                 raise _failure(errno.EISDIR)
             _refuse_special(os.stat(place.leaf, dir_fd=place.fd, follow_symlinks=False))
@@ -99,7 +108,7 @@ class Directory:
 
     def listdir(self, path: str) -> list[str]:
         """Return the names in a directory, in any order."""
-        with _Walk(self._root, path) as place:
+        with _Walk(self._root, path, kept=self._kept) as place:
             if place.leaf is not None:
                 raise _failure(errno.ENOTDIR)
             fd = os.open(".", _LIST, dir_fd=place.fd)
@@ -110,14 +119,14 @@ class Directory:
 
     def readlink(self, path: str) -> str:
         """Return the target of a link as it is written."""
-        with _Walk(self._root, path, follow=False) as place:
+        with _Walk(self._root, path, follow=False, kept=self._kept) as place:
             if place.leaf is None:
                 raise _failure(errno.EINVAL)
             return os.readlink(place.leaf, dir_fd=place.fd)
 
     def resolve(self, path: str) -> str:
         """Return the path without links and dots."""
-        with _Walk(self._root, path) as place:
+        with _Walk(self._root, path, kept=self._kept) as place:
             if place.leaf is None:
                 return place.path
             os.stat(place.leaf, dir_fd=place.fd, follow_symlinks=False)
@@ -125,7 +134,7 @@ class Directory:
 
     def future(self, path: str) -> str:
         """Return the path without links and dots, also of what is not there yet."""
-        with _Walk(self._root, path, missing=True) as place:
+        with _Walk(self._root, path, missing=True, kept=self._kept) as place:
             return "/".join([place.path.rstrip("/"), *([place.leaf] if place.leaf else [])]) or "/"
 
     def stat(self, path: str, *, follow: bool) -> Stat:
@@ -134,54 +143,94 @@ class Directory:
 
     def status(self, path: str, *, follow: bool = True) -> os.stat_result:
         """Return what the system says of the path."""
-        with _Walk(self._root, path, follow=follow) as place:
+        with _Walk(self._root, path, follow=follow, kept=self._kept) as place:
             if place.leaf is None:
                 return os.fstat(place.fd)
             return os.stat(place.leaf, dir_fd=place.fd, follow_symlinks=False)
 
 
+class _Steps:
+    """Directories from the root down, each opened below the one before; the last is where a walk is."""
+
+    def __init__(self, root: str) -> None:
+        self.fds: list[int] = []
+        self.names: list[str] = []
+        self.fds.append(os.open(root, os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC))
+
+    def down(self, name: str) -> bool:
+        """Open a directory below; return whether it is one."""
+        try:
+            self.fds.append(os.open(name, _STEP, dir_fd=self.fds[-1]))
+        except OSError as error:
+            if error.errno in {errno.ENOTDIR, errno.ELOOP}:
+                return False
+            raise
+        self.names.append(name)
+        return True
+
+    def up_to(self, depth: int) -> None:
+        """Close all directories further down than `depth` steps."""
+        while len(self.names) > depth:
+            self.names.pop()
+            os.close(self.fds.pop())
+
+    def close(self) -> None:
+        """Close all, the root too."""
+        while self.fds:
+            os.close(self.fds.pop())
+        self.names.clear()
+
+    __del__ = close
+
+
 class _Walk:
     """The directories from the root down to a path, held open; `leaf` is what is in `fd` and no directory.
 
-    With `missing`, the walk also ends, with the rest of the path as its leaf, where there is nothing.
+    With `missing`, the walk also ends, with the rest of the path as its leaf, where there is nothing. Steps that
+    are `kept` are used as far as they are on the way, and stay open.
     """
 
     leaf: str | None
 
-    def __init__(self, root: str, path: str, *, follow: bool = True, missing: bool = False) -> None:
-        self._fds = [os.open(root, os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC)]
-        self._names: list[str] = []
-        with ExitStack() as on_error:
-            on_error.callback(self._close)
-            self.leaf = self._descend(path, follow=follow, missing=missing)
-            on_error.pop_all()
+    def __init__(
+        self, root: str, path: str, *, follow: bool = True, missing: bool = False, kept: _Steps | None = None
+    ) -> None:
+        self._steps = kept or _Steps(root)
+        self._is_kept = kept is not None
+        try:
+            self.leaf = self._descend(_parts(path), follow=follow, missing=missing)
+        except BaseException:
+            self.__exit__(None, None, None)
+            raise
 
     def __enter__(self) -> _Walk:  # noqa: PYI034 - Self is in typing from Python 3.11 on
         return self
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
-        self._close()
+        if not self._is_kept:
+            self._steps.close()
 
     @property
     def fd(self) -> int:
         """The directory that the walk ended in."""
-        return self._fds[-1]
+        return self._steps.fds[-1]
 
     @property
     def path(self) -> str:
         """The path of `fd` inside the root."""
-        return "/" + "/".join(self._names)
+        return "/" + "/".join(self._steps.names)
 
-    def _descend(self, path: str, *, follow: bool, missing: bool) -> str | None:
-        pending = _parts(path)
+    def _descend(self, pending: list[str], *, follow: bool, missing: bool) -> str | None:
+        steps = self._steps
+        self._start(pending)
         links = 0
         while pending:
             name = pending.pop()
             if name == "..":
-                self._up()
+                steps.up_to(max(len(steps.names) - 1, 0))
                 continue
             try:
-                if self._down(name):
+                if steps.down(name):
                     continue
             except FileNotFoundError:
                 if not missing or ".." in pending:
@@ -189,37 +238,26 @@ class _Walk:
                 return "/".join([name, *reversed(pending)])
             if not pending and not follow:
                 return name
-            target = _link_target(name, self._fds[-1], last=not pending)
+            target = _link_target(name, steps.fds[-1], last=not pending)
             if target is None:
                 return name
             links += 1
             if links > MAX_LINKS:
                 raise _failure(errno.ELOOP)
             if target.startswith("/"):
-                self._close(keep=1)
-                self._names.clear()
+                steps.up_to(0)
             pending += _parts(target)
         return None
 
-    def _down(self, name: str) -> bool:
-        """Open a directory below; return whether it is one."""
-        try:
-            self._fds.append(os.open(name, _STEP, dir_fd=self._fds[-1]))
-        except OSError as error:
-            if error.errno in {errno.ENOTDIR, errno.ELOOP}:
-                return False
-            raise
-        self._names.append(name)
-        return True
-
-    def _up(self) -> None:
-        if self._names:
-            self._names.pop()
-            os.close(self._fds.pop())
-
-    def _close(self, *, keep: int = 0) -> None:
-        while len(self._fds) > keep:
-            os.close(self._fds.pop())
+    def _start(self, pending: list[str]) -> None:
+        """Go back to where the way parts from the kept one, and take what they share from `pending`."""
+        shared = 0
+        for name, own in zip(reversed(pending), self._steps.names, strict=False):
+            if name != own:
+                break
+            shared += 1
+        self._steps.up_to(shared)
+        del pending[len(pending) - shared :]
 
 
 def _parts(path: str) -> list[str]:

@@ -144,3 +144,38 @@ def test_a_root_that_is_no_directory_has_no_specs(root: Path) -> None:
     reader = Reader(str(tree))
     with pytest.raises(NotADirectoryError):
         reader.spec_files(tree / "etc/cdi")
+
+
+def test_steps_that_are_kept_lead_to_the_same_places(tmp_path: Path) -> None:
+    (tmp_path / "a/b/c").mkdir(parents=True)
+    (tmp_path / "a/b/c/file").write_text("1")
+    (tmp_path / "a/x").mkdir()
+    (tmp_path / "a/x/file").write_text("2")
+    (tmp_path / "a/link").symlink_to("/a/b/../x")
+    kept, plain = Directory(str(tmp_path)).keeping(), Directory(str(tmp_path))
+    paths = [
+        "/a/b/c/file",
+        "/a/b/c/file",
+        "/a/x/file",
+        "/a/b/c/../../x/file",
+        "/a/link/file",
+        "/../a/b/c/file",
+        "/a/link",
+    ]
+    for path in paths:
+        assert kept.resolve(path) == plain.resolve(path)
+        assert kept.stat(path, follow=False) == plain.stat(path, follow=False)
+    assert [kept.read(path, 9) for path in paths[:-1]] == [b"1", b"1", b"2", b"2", b"2", b"1"]
+    with pytest.raises(FileNotFoundError):
+        kept.read("/a/b/none/file", 9)
+    assert kept.listdir("/a/b") == ["c"]
+
+
+def test_steps_that_were_kept_are_closed_in_the_end(tmp_path: Path) -> None:
+    (tmp_path / "a/b").mkdir(parents=True)
+    before = len([*Path("/proc/self/fd").iterdir()])
+    kept = Directory(str(tmp_path)).keeping()
+    kept.listdir("/a/b")
+    assert len([*Path("/proc/self/fd").iterdir()]) > before
+    del kept
+    assert len([*Path("/proc/self/fd").iterdir()]) == before

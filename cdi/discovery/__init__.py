@@ -10,7 +10,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from cdi.discovery.found import Discovery, Family, Found, Shared, Skipped
-from cdi.discovery.profile import PROFILES, ProfileInvalid, family_of, parse_profile
 from cdi.errors import UsageError
 from cdi.host import HostError
 from cdi.names import natural_key
@@ -23,6 +22,7 @@ if TYPE_CHECKING:
     from cdi.host import Host
 
 _HERE = Path(__file__).parent
+_PROFILES = "/etc/cdi-tools/profiles.d"  # where a host has profiles of its own
 
 
 @cache
@@ -38,6 +38,8 @@ def _family(name: str) -> Family:
     if path.suffix == ".py":
         family: Family = importlib.import_module(f"cdi.discovery.vendors.{path.stem}").FAMILY
         return family
+    from cdi.discovery.profile import family_of, parse_profile  # noqa: PLC0415 - a third of the time of a start
+
     return family_of(parse_profile(path.read_bytes(), source=path.name))
 
 
@@ -89,13 +91,19 @@ def discover(
 def host_families(host: Host) -> tuple[Mapping[str, Family], tuple[Problem, ...]]:
     """Return the families of a host's own profiles by the path of each, and what is wrong with others."""
     try:
-        names = [name for name in host.listdir(PROFILES) if name.endswith(".yaml") and not name.startswith(".")]
+        names = [name for name in host.listdir(_PROFILES) if name.endswith(".yaml") and not name.startswith(".")]
     except HostError as error:
         unlisted = Problem(severity="warning", rule="host-unreadable", message=error.message)
         return {}, () if error.missing else (unlisted,)
+    return _read_profiles(host, [f"{_PROFILES}/{name}" for name in names]) if names else ({}, ())
+
+
+def _read_profiles(host: Host, paths: Iterable[str]) -> tuple[Mapping[str, Family], tuple[Problem, ...]]:
+    from cdi.discovery.profile import ProfileInvalid, family_of, parse_profile  # noqa: PLC0415 - as above
+
     families: dict[str, Family] = {}
     problems: list[Problem] = []
-    for path in (f"{PROFILES}/{name}" for name in names):
+    for path in paths:
         try:
             families[path] = family_of(parse_profile(host.read_bytes(path), source=path))
         except ProfileInvalid as error:

@@ -102,7 +102,8 @@ class Host:
 
     def remembering(self) -> Host:
         """Return this host as it is now: what was read once is not read again."""
-        return self.over(Remembering(self._source))
+        source = self._source.keeping() if isinstance(self._source, Directory) else self._source
+        return self.over(Remembering(source))
 
     def below(self, top: str) -> Host:
         """Return what a process sees after a chroot into a directory of this host; raise `HostError`."""

@@ -6,11 +6,10 @@ __all__ = ["Documents", "Stream", "delivered", "read_spec"]
 
 from typing import TYPE_CHECKING, Any
 
+import cdi  # its names, which are loaded when they are used: not every command reads and writes
 from cdi.encode import to_data
 from cdi.errors import UsageError
 from cdi.model import Spec  # noqa: TC001 - a field of answers
-from cdi.report import check
-from cdi.store import write
 from cdi_cli.answer import Answer
 from cdi_cli.sources import read_document
 
@@ -36,7 +35,7 @@ class Stream(Documents, frozen=True, kw_only=True):
 
 def read_spec(path: str) -> Spec:
     """Return the spec in a file, or in stdin for `-`; raise `FileError` or `SpecInvalid`."""
-    return check(read_document(path), source=path).usable()
+    return cdi.check(read_document(path), source=path).usable()
 
 
 def delivered(
@@ -55,10 +54,10 @@ def delivered(
         if not output_file.endswith((".json", ".yaml")):
             message = f"cannot tell the format of {output_file!r}"
             raise UsageError(message, hint="end it in .json or .yaml, as runtimes want it")
-        written = [write(spec, output_file, force=force) for spec in specs]
+        written = [cdi.write(spec, output_file, force=force) for spec in specs]
     elif output_dir is not None:
         as_json = settings.output == "json"
-        written = [write(spec, output_dir, format="json" if as_json else "yaml", force=force) for spec in specs]
+        written = [cdi.write(spec, output_dir, format="json" if as_json else "yaml", force=force) for spec in specs]
     else:
         return tuple(specs), ()
     return (), tuple(f"wrote {path}" for path in written)

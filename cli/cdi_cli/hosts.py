@@ -18,9 +18,9 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+import cdi  # its names, which are loaded when they are used: few commands need more than one of these
 from cdi.errors import FileConflict, UsageError
 from cdi.files import read
-from cdi.registry import Registry
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from cdi.discovery import Family
     from cdi.host import Host
     from cdi.model import Spec
+    from cdi.registry import Registry
     from cdi_cli.settings import Settings
 
 
@@ -60,25 +61,27 @@ def host_of(
     library_dirs: Sequence[str] | None = None,
 ) -> Host:
     """Return the host at `--root`: the real one, a directory, or a text tree."""
-    from cdi.host import Host  # noqa: PLC0415 - few commands look at the host
-
     for path in (dev_root, driver_root, *(library_dirs or ())):
         if path is not None and not path.startswith("/"):
             message = f"{path!r} is not absolute"
             raise UsageError(message, hint="roots and library directories are absolute paths below --root")
-    return Host.load(settings.root, dev_root=dev_root, driver_root=driver_root, library_dirs=tuple(library_dirs or ()))
+    return cdi.Host.load(
+        settings.root, dev_root=dev_root, driver_root=driver_root, library_dirs=tuple(library_dirs or ())
+    )
 
 
 def own_families(profiles: Sequence[str] | None) -> list[Family]:
     """Return the families of the profiles that `--profile` names."""
-    from cdi.discovery.profile import family_of, parse_profile  # noqa: PLC0415 - as above
+    if not profiles:
+        return []
+    from cdi.discovery.profile import family_of, parse_profile  # noqa: PLC0415 - slow, and rarely used
 
-    return [family_of(parse_profile(read(path), source=path)) for path in profiles or ()]
+    return [family_of(parse_profile(read(path), source=path)) for path in profiles]
 
 
 def loaded(settings: Settings, *, watch: bool = False) -> Registry:
     """Return the registry of the spec directories."""
-    return Registry.load(settings.dirs, root=settings.root, watch=watch)
+    return cdi.Registry.load(settings.dirs, root=settings.root, watch=watch)
 
 
 def notes_of(registry: Registry) -> tuple[str, ...]:
@@ -94,7 +97,7 @@ def refuse_conflicts(settings: Settings, files: Mapping[str, Spec]) -> None:
     """
     owner = {
         str(one.spec.qualified_name(device)): one.path.name
-        for one in Registry.load([settings.dirs[-1]], root=settings.root).specs
+        for one in cdi.Registry.load([settings.dirs[-1]], root=settings.root).specs
         for device in one.spec.devices
         if one.path.name not in files
     }

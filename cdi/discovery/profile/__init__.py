@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-__all__ = ["PROFILES", "Profile", "ProfileInvalid", "check_profile", "family_of", "parse_profile"]
+__all__ = ["Profile", "ProfileInvalid", "check_profile", "family_of", "parse_profile"]
 
 from cdi.discovery.profile.format import Profile
 from cdi.discovery.profile.looking import family_of
 from cdi.discovery.profile.reading import ProfileInvalid, check_profile, parse_profile
-
-PROFILES = "/etc/cdi-tools/profiles.d"  # where a host has profiles of its own

@@ -203,7 +203,8 @@ def generate(
         vendor=vendor,
         class_=class_,
     )
-    faults = [(spec, problem) for spec in generated.specs for problem in check_host(spec, host)]
+    now = host.remembering()
+    faults = [(spec, problem) for spec in generated.specs for problem in check_host(spec, now)]
     notes = [problem.advice for problem in discovery.problems]
     notes += [f"{loss.subject}: {loss.text}" for loss in generated.losses]
     notes += dict.fromkeys(_fault(spec, problem) for spec, problem in faults)
