@@ -32,7 +32,8 @@ def text(answer: Hardware, look: Look) -> Iterator[str]:
         rows = [(one.family, one.what, f"{one.why} ({one.hint})" if one.hint else one.why) for one in skipped]
         yield from table(("FAMILY", "SKIPPED", "WHY"), rows, look)
     if folded:
-        yield f"\nNot on this host: {', '.join(folded)}. With --verbose: what was looked for.\n"
+        others = f"of {folded[0]}" if len(folded) == 1 else f"of {len(folded)} other families"
+        yield f"\nNothing {others} is here; --verbose says what was looked for.\n"
 
 
 def _absent(discovery: Discovery) -> tuple[str, ...]:
