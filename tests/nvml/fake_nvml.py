@@ -48,8 +48,12 @@ def build(  # noqa: PLR0913 - a table of all that a library can say
     init_error: int = 0,
     missing: tuple[str, ...] = (),
     undefined: str | None = None,
+    unresolved: str | None = None,
 ) -> Path:
-    """Compile the library at a path; `missing` are functions that it lacks, `undefined` is one that nobody defines."""
+    """Compile the library at a path; `missing` are functions that it lacks.
+
+    `undefined` is one whose address it wants and nobody has, `unresolved` one that it would call.
+    """
     table = path.with_name("table.h")
     table.write_text(_table(gpus, version, init_error))
     script = path.with_name("exports.map")
@@ -59,6 +63,10 @@ def build(  # noqa: PLR0913 - a table of all that a library can say
         part = path.with_name("undefined.c")
         part.write_text(f"void {undefined}(void);\nvoid (*const needed)(void) = {undefined};\n")
         extra.append(str(part))
+    if unresolved is not None:
+        part = path.with_name("unresolved.c")
+        part.write_text(f"void {unresolved}(void);\nvoid not_called(void) {{ {unresolved}(); }}\n")
+        extra += ["-Wl,-z,lazy", str(part)]
     subprocess.run(
         [*COMPILE, f"-Wl,--version-script={script}", "-include", str(table), "-o", str(path), str(SOURCE), *extra],
         check=True,

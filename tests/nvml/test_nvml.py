@@ -218,6 +218,10 @@ def test_a_library_that_does_not_load_says_which_symbol_it_wants(tmp_path: Path)
     assert "/libnvidia-ml.so.1: undefined symbol: nobody_has_this" in failure.message
 
 
+def test_a_function_that_nobody_calls_may_be_missing(tmp_path: Path) -> None:
+    assert answers(tmp_path, T4, unresolved="nobody_has_this").gpus[0].model == "Tesla T4"
+
+
 def test_a_file_that_is_no_library_is_a_failure(tmp_path: Path) -> None:
     (tmp_path / "libnvidia-ml.so.1").write_text("not a library")
     failure = ask(Host(tmp_path), "/libnvidia-ml.so.1").failure
