@@ -9,6 +9,8 @@ from pathlib import Path
 
 import pytest
 
+from cdi.discovery import families
+
 ROOT = Path(__file__).parent.parent
 PAGES = sorted([*ROOT.glob("*.md"), *ROOT.glob("docs/**/*.md")])
 LINK = re.compile(r"\]\((?!https?:)([^)#]+)[^)]*\)")
@@ -40,3 +42,10 @@ def test_the_floors_of_the_architecture_page_are_all_modules() -> None:
     named = {name.strip("/") for row in table for name in re.findall(r"`([^`]+)`", row)}
     modules = {path.stem for path in (ROOT / "cdi").iterdir() if path.stem[0] != "_" and path.suffix in ("", ".py")}
     assert named == modules - {"py"} | {"cdi_cli"}
+
+
+def test_the_table_of_families_has_them_all() -> None:
+    page = (ROOT / "docs/discovery.md").read_text()
+    rows = re.findall(r"^\| ((?:`[a-z0-9-]+` ?)+) \|", page, re.MULTILINE)
+    named = re.findall(r"`([a-z0-9-]+)`", " ".join(rows))
+    assert sorted(named) == sorted(families())
