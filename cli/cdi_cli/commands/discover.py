@@ -59,6 +59,8 @@ def discover(
 ) -> Hardware:
     """Show the hardware that can be given to containers, and what was skipped.
 
+    `cdi profile list` has the families; a vendor's name stands for all of its own.
+
     Exit code: 0 something was found, 3 nothing.
     """
     host = host_of(ctx.obj, dev_root=dev_root, driver_root=driver_root, library_dirs=library_search_path)

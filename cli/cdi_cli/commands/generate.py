@@ -48,7 +48,7 @@ EXAMPLES = {
     "generate": """cdi generate                       # to look at
 cdi generate --install             # to use
 cdi generate --check               # is what is installed still true?
-cdi generate netdev --cdi-version 0.7.0 --output-dir specs""",
+cdi generate nvidia --compat podman-4.9 --output-dir specs""",
 }
 
 
@@ -183,6 +183,7 @@ def generate(
     """Write specs for the hardware of this host.
 
     They go to stdout, as a YAML stream or as one JSON document a line, unless an option says otherwise.
+    `cdi profile list` has the families; a vendor's name stands for all of its own.
     Exit code: 0 done, 1 stale (--check), 3 nothing found.
     """
     settings: Settings = ctx.obj
