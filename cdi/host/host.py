@@ -130,6 +130,11 @@ class Host:
         return self._dev_root is not None
 
     @property
+    def driver_root_given(self) -> bool:
+        """Whether the user said where the driver is."""
+        return self._driver_root is not None
+
+    @property
     def driver_root(self) -> str:
         """The directory that holds the driver's `/usr` and `/lib`."""
         return self._driver_root or "/"
@@ -141,7 +146,7 @@ class Host:
         It may if the root is that of the machine that we run on, or if the user named a driver root: code of any
         other root is not to be trusted, and would ask the kernel that runs here about another machine.
         """
-        return self._root is not None and (self._driver_root is not None or _is_own_root(self._root))
+        return self._root is not None and (self.driver_root_given or _is_own_root(self._root))
 
     def read_bytes(self, path: str, *, limit: int = _MAX_READ) -> bytes:
         """Return the content of a regular file; one of more than `limit` bytes is an error."""

@@ -229,6 +229,19 @@ def test_a_file_that_is_no_library_is_a_failure(tmp_path: Path) -> None:
     assert failure.message.startswith("NVML was not asked: the library cannot be loaded: /libnvidia-ml.so.1: ")
 
 
+def test_a_library_that_others_may_change_is_not_loaded(tmp_path: Path) -> None:
+    library = tmp_path / "home/somebody/libnvidia-ml.so.1"
+    library.parent.mkdir(parents=True)
+    fake.build(library, (T4,))
+    library.parent.chmod(0o777)
+    failure = ask(Host(tmp_path), "/home/somebody/libnvidia-ml.so.1").failure
+    assert failure is not None
+    assert failure.message.endswith("is not loaded: others than root may change /home/somebody")
+    assert ask(Host(tmp_path, driver_root="/"), "/home/somebody/libnvidia-ml.so.1").gpus[0].model == "Tesla T4"
+    library.parent.chmod(0o1777)
+    assert ask(Host(tmp_path), "/home/somebody/libnvidia-ml.so.1").gpus[0].model == "Tesla T4"
+
+
 def test_two_libraries_in_one_process_are_two(tmp_path: Path) -> None:
     for name, gpu in (("a", T4), ("b", GB200), ("a", A100)):
         (tmp_path / name).mkdir(exist_ok=True)

@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Any
 from cdi.discovery.nvidia.answers import Answers, Failure
 from cdi.discovery.nvidia.gpu import Gpu, Instance, parse_address
 from cdi.discovery.nvidia.procfs import read_version
+from cdi.errors import FileError
 from cdi.host import HostError
 
 if TYPE_CHECKING:
@@ -26,6 +27,7 @@ if TYPE_CHECKING:
     from cdi.host import Host
 
 _SONAME = "libnvidia-ml.so.1"
+_ANYONE_WRITES, _STICKY = 0o002, 0o1000
 _ATS = 2  # NVML_DEVICE_ADDRESSING_MODE_ATS
 _NOT_THERE = frozenset({2, 6})  # NVML_ERROR_INVALID_ARGUMENT, NVML_ERROR_NOT_FOUND: no MIG device has this index
 _NOT_SUPPORTED, _NO_PERMISSION, _DRIVER_NOT_LOADED, _NO_FUNCTION = 3, 4, 9, 13
@@ -59,11 +61,8 @@ def ask(host: Host, library: str | None) -> Answers:
     with _ASKING:
         try:
             loaded = _load(host, library)
-        except HostError as error:
-            return _failed(error.message)
-        except OSError as error:
-            reason = re.sub(r"/proc/self/fd/\d+", library or _SONAME, str(error))
-            return _failed(f"the library cannot be loaded: {reason}", hint="is the driver installed as a whole?")
+        except FileError as error:
+            return _failed(error.message, hint=error.hint)
         with _used(pynvml, loaded):
             nvml = _Nvml(pynvml)
             try:
@@ -79,20 +78,39 @@ def ask(host: Host, library: str | None) -> Answers:
 
 
 def _load(host: Host, library: str | None) -> Any:
-    if library is None:
-        return _open(_SONAME)
-    fd = host.open(library)
-    stat = os.fstat(fd)
-    key = (stat.st_dev, stat.st_ino)
-    if key in _LOADED:
-        os.close(fd)
-        return _LOADED[key]
+    """Return the library, loaded once; raise `FileError`."""
     try:
-        _LOADED[key] = _open(f"/proc/self/fd/{fd}")
-    except OSError:
-        os.close(fd)
-        raise
-    return _LOADED[key]
+        if library is None:
+            return _open(_SONAME)
+        if not host.driver_root_given:
+            _refuse_changeable(host, library)
+        fd = host.open(library)
+        stat = os.fstat(fd)
+        key = (stat.st_dev, stat.st_ino)
+        if key in _LOADED:
+            os.close(fd)
+            return _LOADED[key]
+        try:
+            _LOADED[key] = _open(f"/proc/self/fd/{fd}")
+        except OSError:
+            os.close(fd)
+            raise
+        return _LOADED[key]
+    except OSError as error:
+        reason = re.sub(r"/proc/self/fd/\d+", library or _SONAME, str(error))
+        message = f"the library cannot be loaded: {reason}"
+        raise FileError(message, hint="is the driver installed as a whole?") from error
+
+
+def _refuse_changeable(host: Host, library: str) -> None:
+    """Raise where others than root and ourselves may change the library: some of the usual places are homes."""
+    parts = library.split("/")
+    for path in ("/".join(parts[:end]) or "/" for end in range(1, len(parts) + 1)):
+        stat = host.stat(path)
+        is_open = stat.mode & _ANYONE_WRITES and not (stat.type == "d" and stat.mode & _STICKY)
+        if is_open or stat.uid not in {0, os.geteuid()}:
+            message = f"{library} is not loaded: others than root may change {path}"
+            raise FileError(message, hint="--driver-root / says that it may be trusted all the same")
 
 
 def _open(path: str) -> Any:
