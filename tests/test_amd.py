@@ -287,7 +287,7 @@ def test_a_gpu_without_a_node_in_kfd_can_be_asked_for(word: str) -> None:
     discovery = discover(Host.load(HOSTS / "amd-igpu-dgpu"), ["amd-gpu"], include=[word])
     assert (discovery.problems, discovery.skipped) == ((), ())
     (spec,) = generate(discovery)
-    assert [device.name for device in spec.devices] == ["0", "0000:0e:00.0", "0000:03:00.0", "card0", "all"]
+    assert [device.name for device in spec.devices] == ["0", "0000:03:00.0", "0000:0e:00.0", "card0", "all"]
     paths = {edit.path for edit in spec.devices[-1].container_edits.device_nodes}
     assert paths >= {"/dev/dri/renderD128", "/dev/dri/renderD129"}
 

@@ -176,7 +176,7 @@ def test_names_are_made_valid_and_unique() -> None:
 def test_names_of_a_strategy() -> None:
     things = [found("0", names={"bdf": "0000:01:00.0"}), found("1", names={"bdf": "0000:01:00.0"}), found("2")]
     (spec,) = generate(discovery(*things), names=["bdf"], all_device=False)
-    assert names(spec) == ["0000:01:00.0", "1", "2"]
+    assert names(spec) == ["1", "2", "0000:01:00.0"]
 
 
 def test_version_is_the_lowest_that_fits() -> None:

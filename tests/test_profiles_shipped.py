@@ -63,7 +63,7 @@ def test_cameras_are_no_codecs() -> None:
 def test_a_spyre_without_vfio_says_what_to_do() -> None:
     skipped = discover(Host.load(HOSTS / "spyre"), ["ibm-spyre"]).skipped
     assert [(one.what, one.why, one.hint) for one in skipped] == [
-        ("0000:1e:00.0", "there is no /dev/vfio/43", "load the driver vfio-pci")
+        ("0000:1e:00.0", "there is no /dev/vfio/43", "bind it to vfio-pci")
     ]
 
 
