@@ -139,9 +139,11 @@ def generate(  # noqa: PLR0913 - one argument a choice, all by keyword
 
 def nothing_found(discovery: Discovery, generated: Generated | None = None) -> NothingFound:
     """Return the error for a host that has nothing to offer; its hint gives the reasons, one a line."""
+    if discovery.found and generated is not None:
+        lost = [f"{loss.subject}: {loss.text}" for loss in generated.losses]
+        message = f"found {', '.join(one.name for one in discovery.found)}, and can write none of it"
+        return NothingFound(message, hint="\n".join(lost) or None)
     reasons = [problem.advice for problem in discovery.problems]
-    if generated is not None:
-        reasons += [f"{note.subject}: {note.text}" for note in (*generated.explanations, *generated.losses)]
     reasons += [
         f"{thing.family}: {thing.what}: {thing.why}" + (f" ({thing.hint})" if thing.hint else "")
         for thing in discovery.skipped
@@ -249,6 +251,8 @@ def _named(found: Sequence[Found], shared: ContainerEdits, choices: _Choices, no
     for naming in name_devices(found, choices.names, reserved=_ALL):
         one = naming.found
         notes.explain(f"{one.kind}={naming.name}", *naming.notes)
+        if naming.clash is not None:
+            notes.lose(f"{one.kind}={naming.name}", naming.clash)
         annotations = one.annotations if choices.annotations else {}
         device = Device(name=naming.name, annotations=annotations, container_edits=edits[id(one)])
         named.append(_Named(device=device, found=one))
@@ -295,7 +299,17 @@ def _all(kind: str, named: Sequence[_Named], notes: _Notes) -> Iterator[Device]:
         joined = (f"{name}={','.join(sorted(entries, key=natural_key))}" for name, entries in lists.items())
         parts.append(ContainerEdits(env=tuple(joined)))
     if parts:
-        yield Device(name=_ALL, container_edits=sort(deduplicate(append(*parts))))
+        yield Device(name=_ALL, container_edits=_agreed(sort(deduplicate(append(*parts))), subject, notes))
+
+
+def _agreed(edits: ContainerEdits, subject: str, notes: _Notes) -> ContainerEdits:
+    """Return edits without the variables to which devices give different values: runtimes would keep one of them."""
+    times = Counter(entry.partition("=")[0] for entry in edits.env)
+    differing = [name for name, number in times.items() if number > 1]
+    if not differing:
+        return edits
+    notes.lose(subject, f"without {', '.join(differing)}, which differs from device to device")
+    return replace(edits, env=tuple(entry for entry in edits.env if entry.partition("=")[0] not in differing) or ())
 
 
 def _places(edits: ContainerEdits) -> Iterator[tuple[str, object]]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 __all__ = ["Naming", "name_devices"]
 
 import re
+from collections import Counter
 from itertools import chain, count
 from typing import TYPE_CHECKING
 
@@ -21,30 +22,34 @@ _NOT_AT_ENDS = "._:-"
 
 
 class Naming(msgspec.Struct, frozen=True, kw_only=True):
-    """A name that a device gets, and what there is to say about it."""
+    """A name that a device gets, and what there is to say about it; `clash` when another has the one it wished for."""
 
     found: Found
     name: str
     notes: tuple[str, ...] = ()
+    clash: str | None = None
 
 
 def name_devices(found: Iterable[Found], strategies: Sequence[str], *, reserved: str) -> list[Naming]:
     """Return a name for each device and strategy, sorted; without strategies, its own name and those of `also`.
 
-    A device's own name goes before what others are called besides. A name that is taken is not given again.
+    A device's own name goes before what others are called besides; of such names, those that several have are given
+    to none.
     """
     taken = {reserved}
     namings: list[Naming] = []
     for one in found:
         for wish in dict.fromkeys(one.names.get(strategy, one.name) for strategy in strategies or ("",)):
             name = _free_name([wish, one.name], taken)
-            taken.add(name)
             odd = (f"called so because {wish!r} is no free device name",) if name != wish else ()
-            namings.append(Naming(found=one, name=name, notes=(one.how, *odd, *one.warnings)))
+            clash = f"called so because another device is called {wish!r}" if name != wish and wish in taken else None
+            taken.add(name)
+            namings.append(Naming(found=one, name=name, notes=(one.how, *odd, *one.warnings), clash=clash))
+    others = Counter(name for own in namings for name in {own.found.names.get(sort) for sort in own.found.also})
     for own in list(namings) if not strategies else ():
         for sort in own.found.also:
             name = own.found.names.get(sort, "")
-            if device_fault(name) is None and name not in taken:
+            if device_fault(name) is None and name not in taken and others[name] == 1:
                 taken.add(name)
                 namings.append(Naming(found=own.found, name=name, notes=(f"also {own.name}",)))
     return sorted(namings, key=lambda naming: natural_key(naming.name))

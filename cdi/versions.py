@@ -25,7 +25,7 @@ from cdi.model import Spec  # noqa: TC001 - msgspec reads the annotations of Dow
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from cdi.model import ContainerEdits, Device, Mount
+    from cdi.model import ContainerEdits, Device, DeviceNode, Mount
 
 VERSIONS = ("0.1.0", "0.2.0", "0.3.0", "0.4.0", "0.5.0", "0.6.0", "0.7.0", "0.8.0", "1.0.0", "1.1.0")
 LATEST = VERSIONS[-1]
@@ -127,6 +127,7 @@ def downgrade(spec: Spec, version: str) -> Downgraded:
 
 
 _COST = {
+    "hostPath": "a device is there under its own path only, and not under those that lead to it",
     "annotations": "tools that read annotations no longer see them; containers get the same",
     "netDevices": "the network interface is not moved into the container",
     "additionalGids": "a process that is not root may lack the group that may open the device",
@@ -145,13 +146,20 @@ def _refuse_names(spec: Spec, cap: str) -> None:
         if device.name[:1] in _DIGITS and not at_least(cap, "0.5.0"):
             message = f"device '{name}' needs CDI 0.5.0, it cannot be lowered to {cap}"
             raise CdiError(message, hint="a device name that starts with a digit is not allowed before 0.5.0")
-        for node in device.container_edits.device_nodes + spec.container_edits.device_nodes:
-            if node.host_path and node.host_path != node.path and not at_least(cap, "0.5.0"):
+        nodes = device.container_edits.device_nodes + spec.container_edits.device_nodes
+        paths = {node.path for node in nodes if _is_itself(node)}
+        for node in () if at_least(cap, "0.5.0") else nodes:
+            if not _is_itself(node) and node.host_path not in paths:
                 message = (
                     f"device '{name}' needs CDI 0.5.0 for hostPath {node.host_path!r}, it cannot be lowered to {cap}"
                 )
                 raise CdiError(message, hint="before 0.5.0 a device node has the same path in the container")
     _refuse_mount_types(spec, cap)
+
+
+def _is_itself(node: DeviceNode) -> bool:
+    """Return whether a node has the path in the container that it has on the host."""
+    return not node.host_path or node.host_path == node.path
 
 
 def _refuse_mount_types(spec: Spec, cap: str) -> None:
@@ -202,8 +210,10 @@ def _lower_edits(  # noqa: C901 - one step a version
             drop("intelRdt")
         edits = replace(edits, additional_gids=(), intel_rdt=None)
     if not at_least(cap, "0.5.0"):
-        nodes = tuple(replace(node, host_path=None) for node in edits.device_nodes)
-        edits = replace(edits, device_nodes=nodes)
+        nodes = tuple(replace(node, host_path=None) for node in edits.device_nodes if _is_itself(node))
+        if len(nodes) < len(edits.device_nodes):
+            drop("deviceNodes.hostPath")
+        edits = replace(edits, device_nodes=nodes or ())
     if not at_least(cap, "0.4.0"):
         mounts = tuple(_untyped(mount) for mount in edits.mounts)
         edits = replace(edits, mounts=mounts)

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from cdi.discovery import discover, families
+from cdi.discovery import Family, Skipped, discover, families
 from cdi.discovery.net import parse_routes, parse_routes_v6
 from cdi.discovery.pci import parse_bdf
 from cdi.errors import UsageError
@@ -106,3 +106,11 @@ def test_default_routes_of_ipv6() -> None:
 def test_innermost_pci_function() -> None:
     assert parse_bdf("/sys/devices/pci0000:00/0000:00:03.0/10000:01:00.7/virtio2") == "10000:01:00.7"
     assert parse_bdf("/sys/devices/virtual/net/lo") is None
+
+
+def test_what_only_root_may_see_says_so_whatever_the_family_advises() -> None:
+    closed = Skipped(family="x", what="x0", why="cannot look at '/dev/x0': permission denied", hint="load the driver")
+    family = Family(name="x", kind="a.b/x", summary="x", discover=lambda _host, _wanted: iter([closed]))
+    discovery = discover(Host.from_tree("/sys/class/net/ ! EACCES\n"), ["x", "netdev"], more=[family])
+    assert [thing.hint for thing in discovery.skipped] == ["run as root"]
+    assert [problem.hint for problem in discovery.problems] == ["run as root"]

@@ -213,3 +213,43 @@ def test_nothing_found_is_an_error_with_reasons() -> None:
     result = generate(discovery())
     assert len(result) == 0
     assert nothing_found(discovery(), result).message == "found nothing for x"
+
+
+def test_variables_on_which_devices_differ_are_left_out_of_all() -> None:
+    things = [found(str(i), device_nodes=(DeviceNode(path=f"/dev/x{i}"),), env=("A=1", f"B={i}")) for i in range(2)]
+    result = generate(discovery(*things))
+    assert result.specs[0].devices[-1].container_edits.env == ("A=1",)
+    assert result.losses == (
+        Explanation(subject="vendor.com/x=all", text="without B, which differs from device to device"),
+    )
+
+
+def test_of_two_devices_of_one_name_the_second_is_numbered_and_that_is_said() -> None:
+    result = generate(discovery(found("core"), found("core", device_nodes=(DeviceNode(path="/dev/other"),))))
+    assert names(result.specs[0]) == ["core", "core-2", "all"]
+    assert [(loss.subject, loss.text) for loss in result.losses] == [
+        ("vendor.com/x=core-2", "called so because another device is called 'core'")
+    ]
+
+
+def test_a_second_name_that_two_devices_have_is_given_to_none() -> None:
+    things = [found(str(i), names={"serial": "0000"}, also=("serial",)) for i in range(2)]
+    assert [names(spec) for spec in generate(discovery(*things))] == [["0", "1", "all"]]
+
+
+def test_second_paths_go_before_the_device_does() -> None:
+    nodes = (
+        DeviceNode(path="/dev/dri/card0"),
+        DeviceNode(path="/dev/dri/by-path/pci-card", host_path="/dev/dri/card0"),
+    )
+    result = generate(discovery(found("card0", device_nodes=nodes)), max_version="0.3.0", all_device=False)
+    assert result.specs[0].devices[0].container_edits.device_nodes == nodes[:1]
+    assert [loss.text.partition(":")[0] for loss in result.losses] == ["hostPath left out for CDI 0.3.0"]
+
+
+def test_what_was_found_and_cannot_be_written_is_not_called_nothing() -> None:
+    seen = discovery(found("0"))
+    result = generate(seen, max_version="0.3.0")
+    error = nothing_found(seen, result)
+    assert error.message == "found 0, and can write none of it"
+    assert "needs CDI 0.5.0" in (error.hint or "")

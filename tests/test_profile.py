@@ -683,3 +683,49 @@ def test_a_profile_of_the_host_takes_the_place_of_ours() -> None:
     own = profile_of("node: /dev/npu{n}").replace("acme-npu", "nec-ve").replace("\n", "\\n")
     tree = npus(0) + f'/etc/cdi-tools/profiles.d/nec-ve.yaml = "{own}"\n'
     assert [one.kind for one in discover(Host.from_tree(tree), ["nec-ve"]).found] == ["acme.com/npu"]
+
+
+GOOD_ENV = """
+version: 1
+family: acme
+kind: acme.example/npu
+summary: NPUs
+devices:
+  - {what: NPU, node: "/dev/acme{n}", name: "{n}", env: {ACME: VALUE}}
+"""
+
+
+def test_braces_in_a_variable_are_doubled_and_brackets_are_text() -> None:
+    text = GOOD_ENV.replace("VALUE", """'{{"n": {n}, "x": [0}}'""")
+    discovery = discover(
+        Host.from_tree("/dev/acme7 : c 250 7 0666\n"),
+        ["acme"],
+        more=[family_of(parse_profile(text, source="acme.yaml"))],
+    )
+    (found,) = discovery.found
+    assert found.edits.env == ('ACME={"n": 7, "x": [0}',)
+
+
+VIRTUAL_GAUDI = """
+/dev/accel/accel0 : c 261 0 0666
+/sys/bus/pci/devices/0000:19:00.0 -> ../../../devices/pci0000:18/0000:19:00.0
+/sys/devices/pci0000:18/0000:19:00.0/vendor = 0x1da3
+/sys/devices/pci0000:18/0000:19:00.0/device = 0x1020
+/sys/devices/pci0000:18/0000:19:00.0/driver -> ../../../bus/pci/drivers/habanalabs
+/sys/class/accel/accel0 -> ../../devices/virtual/accel/accel0
+/sys/devices/virtual/accel/accel0/dev = 261:0
+/sys/devices/virtual/accel/accel0/uevent = "MAJOR=261\\nMINOR=0\\nDEVNAME=accel/accel0\\n"
+/sys/devices/virtual/accel/accel0/device/pci_addr = 0000:19:00.0
+"""
+
+
+def test_a_virtual_object_that_names_its_function_belongs_to_it() -> None:
+    discovery = discover(Host.from_tree(VIRTUAL_GAUDI), ["accel", "intel-gaudi"])
+    assert [found.kind for found in discovery.found] == ["intel.com/gaudi"]
+
+
+def test_profiles_with_another_ending_are_ignored_and_that_is_said() -> None:
+    discovery = discover(Host.from_tree("/etc/cdi-tools/profiles.d/acme.yml = x\n"), ["host"])
+    assert [problem.message for problem in discovery.problems] == [
+        "/etc/cdi-tools/profiles.d/acme.yml is ignored: profiles end in .yaml"
+    ]

@@ -9,6 +9,8 @@ from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from msgspec.structs import replace
+
 from cdi.discovery.found import Discovery, Family, Found, Shared, Skipped
 from cdi.errors import UsageError
 from cdi.host import HostError
@@ -22,6 +24,7 @@ if TYPE_CHECKING:
     from cdi.host import Host
 
 _HERE = Path(__file__).parent
+_NO_RIGHT = ("permission denied", "operation not permitted")
 _PROFILES = "/etc/cdi-tools/profiles.d"  # where a host has profiles of its own
 
 
@@ -83,7 +86,7 @@ def discover(
         kinds=tuple(sorted({family.kind for family in chosen})),
         found=tuple(sorted(found, key=lambda device: (device.family, natural_key(device.name)))),
         shared=tuple(lists[Shared]),  # type: ignore[arg-type]
-        skipped=tuple(sorted(skipped, key=lambda thing: (thing.family, natural_key(thing.what)))),
+        skipped=tuple(sorted(map(_as_root, skipped), key=lambda thing: (thing.family, natural_key(thing.what)))),
         problems=tuple(problems),
     )
 
@@ -91,11 +94,16 @@ def discover(
 def host_families(host: Host) -> tuple[Mapping[str, Family], tuple[Problem, ...]]:
     """Return the families of a host's own profiles by the path of each, and what is wrong with others."""
     try:
-        names = [name for name in host.listdir(_PROFILES) if name.endswith(".yaml") and not name.startswith(".")]
+        names = [name for name in host.listdir(_PROFILES) if not name.startswith(".")]
     except HostError as error:
         unlisted = Problem(severity="warning", rule="host-unreadable", message=error.message)
         return {}, () if error.missing else (unlisted,)
-    return _read_profiles(host, [f"{_PROFILES}/{name}" for name in names]) if names else ({}, ())
+    if not names:
+        return {}, ()
+    families, problems = _read_profiles(host, [f"{_PROFILES}/{name}" for name in names if name.endswith(".yaml")])
+    other = [f"{_PROFILES}/{name} is ignored: profiles end in .yaml" for name in names if name.endswith(".yml")]
+    ignored = [Problem(severity="warning", rule="profile-invalid", message=message) for message in other]
+    return families, (*problems, *ignored)
 
 
 def _read_profiles(host: Host, paths: Iterable[str]) -> tuple[Mapping[str, Family], tuple[Problem, ...]]:
@@ -139,7 +147,14 @@ def _reported(family: Family, host: Host, wanted: frozenset[str]) -> Iterator[Re
         if error.missing:
             yield Skipped(family=family.name, what=family.name, why=f"there is no {error.path}", absent=True)
         else:
-            yield Problem(severity="warning", rule="host-unreadable", message=f"{family.name}: {error.message}")
+            hint = "run as root" if error.reason in _NO_RIGHT else None
+            message = f"{family.name}: {error.message}"
+            yield Problem(severity="warning", rule="host-unreadable", message=message, hint=hint)
+
+
+def _as_root(thing: Skipped) -> Skipped:
+    """Return a thing with the way out where it is only a matter of rights, whatever else its family advises."""
+    return replace(thing, hint="run as root") if thing.why.endswith(_NO_RIGHT) else thing
 
 
 def _never_seen(name: str) -> Problem:

@@ -14,7 +14,7 @@ from cdi.discovery.drm import read_drm
 from cdi.discovery.found import Family, Found, Report, Skipped
 from cdi.discovery.node import Node, NodeFault, edits_of, find_node
 from cdi.discovery.profile.format import NodePattern
-from cdi.discovery.profile.pattern import fill, is_pattern, search
+from cdi.discovery.profile.pattern import fill, fill_text, is_pattern, search
 from cdi.discovery.profile.sharing import shared_of
 from cdi.discovery.profile.thing import Thing, functions_with, things
 from cdi.discovery.sysfs import Kobject
@@ -175,8 +175,8 @@ def _found(profile: Profile, subject: Subject, host: Host, thing: Thing, gathere
     nodes = (*gathered.nodes, *(_twins(host, thing, gathered.nodes) if subject.by_path else ()))
     names = {"index": values.get("n"), "bdf": values.get("bdf")}
     names |= {sort: fill(template, values) for sort, template in subject.names.items()}
-    env = {key: fill(value, values) for key, value in subject.env.items()}
-    lists = {key: fill(value, values) for key, value in subject.env_lists.items()}
+    env = {key: fill_text(value, values) for key, value in subject.env.items()}
+    lists = {key: fill_text(value, values) for key, value in subject.env_lists.items()}
     edits = replace(
         edits_of(nodes, permissions=subject.permissions, groups=profile.groups),
         env=tuple(f"{key}={value}" for key, value in env.items() if value is not None),
@@ -247,7 +247,9 @@ def _hint(profile: Profile, subject: Subject, thing: Thing) -> str | None:
 def _nothing(profile: Profile, host: Host) -> Iterator[Skipped]:
     """Yield why nothing was found: hardware whose driver is not loaded, or none at all."""
     places = dict.fromkeys(place for subject in profile.devices for place in (subject.sysfs or subject.node,) if place)
+    there_are = [place for place in places if any(True for _ in search(host, place))]
     where = f"there is no {', nor '.join(places)}" if places else "no PCI function is one"
+    where = f"none of {', '.join(there_are)} is one" if there_are else where
     hint = f"load the driver {profile.driver}" if profile.driver is not None else None
     seen = [function.bdf for function in functions_with(host, profile.hardware)]
     for bdf in seen:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-__all__ = ["fill", "is_pattern", "pattern_fault", "placeholders", "search"]
+__all__ = ["fill", "fill_text", "is_pattern", "pattern_fault", "placeholders", "search", "text_fault"]
 
 import re
 from typing import TYPE_CHECKING
@@ -14,6 +14,7 @@ if TYPE_CHECKING:
 
 _NUMBER = "{n}"
 _PLACEHOLDER = re.compile(r"\{([^{}]*)\}")
+_IN_TEXT = re.compile(r"\{\{|\}\}|\{([^{}]*)\}")  # a brace that is doubled stands for itself
 _WILD = re.compile(r"\{n\}|\*|\?|\[[^\]/]+\]")
 _LONGEST, _STARS = 1024, 3  # of a pattern, and in one name: to match many takes long
 _GLOB = re.compile(r"[*?[]")
@@ -42,6 +43,23 @@ def pattern_fault(text: str, known: Container[str]) -> str | None:
     if "[" in _WILD.sub("", rest):
         return f"a bracket without its partner in {text!r}"
     return None
+
+
+def text_fault(text: str, known: Container[str]) -> str | None:
+    """Return what is wrong with the braces of a text that is no pattern, or None."""
+    unknown = next((m[1] for m in _IN_TEXT.finditer(text) if m[1] is not None and m[1] not in known), None)
+    if unknown is not None:
+        return f"unknown placeholder {'{' + unknown + '}'!r}"
+    rest = _IN_TEXT.sub("", text)
+    return f"a brace without its partner in {text!r}" if "{" in rest or "}" in rest else None
+
+
+def fill_text(text: str, values: Mapping[str, str]) -> str | None:
+    """Return a text that is no pattern with values for its placeholders; None when one is not known."""
+    names = [match[1] for match in _IN_TEXT.finditer(text) if match[1] is not None]
+    if any(name not in values for name in names):
+        return None
+    return _IN_TEXT.sub(lambda match: match[0][0] if match[1] is None else values[match[1]], text)
 
 
 def fill(text: str, values: Mapping[str, str], *, in_pattern: bool = False) -> str | None:

@@ -8,7 +8,7 @@ import re
 from typing import TYPE_CHECKING, NamedTuple
 
 from cdi.discovery.profile.format import MountPattern, NodePattern, Profile, SharedParts, Subject
-from cdi.discovery.profile.pattern import fill, pattern_fault, placeholders
+from cdi.discovery.profile.pattern import fill, pattern_fault, placeholders, text_fault
 from cdi.names import class_fault, device_fault, split_kind, vendor_fault
 
 if TYPE_CHECKING:
@@ -138,7 +138,7 @@ def _naming(subject: Subject) -> Iterator[Fault]:
     variables |= {f"env_lists.{key}": value for key, value in subject.env_lists.items()}
     numbered = [subject.sysfs, subject.node, *(one if isinstance(one, str) else one.path for one in subject.nodes)]
     for where, template in (templates | variables).items():
-        bad = list(_braces(where, template, known))
+        bad = list(_braces(where, template, known, is_text=where in variables))
         yield from bad
         if not bad and "n" in placeholders(template) and not any("{n}" in (one or "") for one in numbered):
             yield Fault(where, "nothing finds {n}", "write {n} for the number in `sysfs`, `node` or `nodes`")
@@ -166,7 +166,7 @@ def _shared(shared: SharedParts) -> Iterator[Fault]:
         yield from _braces(f"libraries[{index}]", name, ())
     yield from _env("env", shared.env)
     for key, value in shared.env.items():
-        yield from _braces(f"env.{key}", value, ())
+        yield from _braces(f"env.{key}", value, (), is_text=True)
 
 
 def _mount(mount: MountPattern) -> Iterator[Fault]:
@@ -193,12 +193,16 @@ def _relative(where: str, path: str, message: str) -> Iterator[Fault]:
         yield Fault(where, message, "write a path below the directory of the device, as in device/model")
 
 
-def _braces(where: str, text: str, known: Iterable[str]) -> Iterator[Fault]:
+def _braces(where: str, text: str, known: Iterable[str], *, is_text: bool = False) -> Iterator[Fault]:
     names = tuple(known)
-    fault = pattern_fault(text, names)
-    if fault is not None:
-        there_are = ", ".join("{" + name + "}" for name in names)
-        yield Fault(where, fault, f"there are {there_are}" if names else "nothing can stand in braces here")
+    fault = text_fault(text, names) if is_text else pattern_fault(text, names)
+    if fault is None:
+        return
+    there_are = ", ".join("{" + name + "}" for name in names)
+    hint = f"there are {there_are}" if names else "nothing can stand in braces here"
+    if "bracket" in fault:
+        hint = "close it, or write ? for a single character"
+    yield Fault(where, fault, f"{hint}; a brace itself is doubled" if is_text else hint)
 
 
 def _env(field: str, env: dict[str, str]) -> Iterator[Fault]:

@@ -12,7 +12,7 @@ from cdi.discovery.found import Shared
 from cdi.discovery.node import Node, NodeFault, edits_of, find_node
 from cdi.discovery.nvidia.places import library_places
 from cdi.discovery.profile.format import MountPattern, NodePattern
-from cdi.discovery.profile.pattern import search
+from cdi.discovery.profile.pattern import fill_text, search
 from cdi.host import HostError
 from cdi.model import Mount
 from cdi.problem import Problem
@@ -42,7 +42,7 @@ def shared_of(profile: Profile, host: Host, control: tuple[Node, ...]) -> Iterat
         yield Problem(severity="warning", rule="shared-missing", message=message)
     edits = replace(
         edits_of(nodes.values(), permissions="rw", groups=profile.groups),
-        env=tuple(f"{key}={value}" for key, value in profile.shared.env.items()),
+        env=tuple(f"{key}={fill_text(value, {})}" for key, value in profile.shared.env.items()),
         mounts=tuple(mounts),
     )
     if edits:

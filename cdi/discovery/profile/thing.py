@@ -45,11 +45,25 @@ class Thing:
 
     @cached_property
     def device(self) -> str | None:
-        """The directory of the hardware: /sys/class/drm/card0/device leads there (a PCI function's is its id)."""
+        """The directory of the hardware: /sys/class/drm/card0/device leads there (a PCI function's is its id).
+
+        Some drivers make virtual objects, and say in `device/pci_addr` what they are of: habanalabs is one.
+        """
         if self.sysfs is None:
             return None
         place = f"{self.sysfs}/device"
-        return self._host.resolve(place) if self._host.is_dir(place) else self.sysfs
+        if not self._host.is_dir(place):
+            return self.sysfs
+        address = self.attribute("device/pci_addr", [])
+        return self._of_address(address) or self._host.resolve(place)
+
+    def _of_address(self, address: str | None) -> str | None:
+        if address is None or "/" in address:
+            return None
+        try:
+            return self._host.resolve(f"/sys/bus/pci/devices/{address}")
+        except HostError:
+            return None
 
     @cached_property
     def function(self) -> Function | None:
