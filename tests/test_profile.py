@@ -700,7 +700,7 @@ def test_braces_in_a_variable_are_doubled_and_brackets_are_text() -> None:
     discovery = discover(
         Host.from_tree("/dev/acme7 : c 250 7 0666\n"),
         ["acme"],
-        more=[family_of(parse_profile(text, source="acme.yaml"))],
+        more=[family_of(parse_profile(text.encode(), source="acme.yaml"))],
     )
     (found,) = discovery.found
     assert found.edits.env == ('ACME={"n": 7, "x": [0}',)
