@@ -124,7 +124,7 @@ def generate(  # noqa: PLR0913 - one argument a choice, all by keyword
     )
     if vendor is not None or class_ is not None:
         discovery = _renamed(discovery, vendor, class_)
-    found = _selected(discovery.found, choices)
+    found = _selected(discovery, choices)
     kinds: dict[str, list[Found]] = {}
     for one in found:
         kinds.setdefault(one.kind, []).append(one)
@@ -144,16 +144,14 @@ def nothing_found(discovery: Discovery, generated: Generated | None = None) -> N
         message = f"found {', '.join(one.name for one in discovery.found)}, and can write none of it"
         return NothingFound(message, hint="\n".join(lost) or None)
     reasons = [problem.advice for problem in discovery.problems]
-    reasons += [
-        f"{thing.family}: {thing.what}: {thing.why}" + (f" ({thing.hint})" if thing.hint else "")
-        for thing in discovery.skipped
-    ]
+    reasons += [f"{thing.family}: {thing.what}: {thing.advice}" for thing in discovery.skipped]
     message = f"found nothing for {', '.join(discovery.families)}"
     return NothingFound(message, hint="\n".join(reasons) or None)
 
 
-def _selected(found: Sequence[Found], choices: _Choices) -> Sequence[Found]:
+def _selected(discovery: Discovery, choices: _Choices) -> Sequence[Found]:
     """Return the devices that are wanted; raise `UsageError` for a name that none has."""
+    found = discovery.found
     for strategy in choices.names:
         if found and not any(strategy in one.names for one in found):
             message = f"no device has a name of the sort {strategy!r}"
@@ -164,8 +162,10 @@ def _selected(found: Sequence[Found], choices: _Choices) -> Sequence[Found]:
     known_as = [{one.name, *one.names.values()} for one in found]
     missing = choices.devices.difference(*known_as)
     if missing:
+        broken = [thing for thing in discovery.skipped if thing.broken]
         message = f"found no device {', '.join(map(repr, sorted(missing)))}"
-        raise UsageError(message, hint=f"found {', '.join(one.name for one in found)}")
+        seen = f"found {', '.join(one.name for one in found)}"
+        raise UsageError(message, hint="\n".join([seen, *(f"not {thing.what}: {thing.advice}" for thing in broken)]))
     return [one for one, known in zip(found, known_as, strict=True) if known & choices.devices]
 
 

@@ -2,7 +2,16 @@
 
 from __future__ import annotations
 
-__all__ = ["CREATE_SYMLINKS", "call", "hook_name", "links_of", "with_program", "without", "without_all"]
+__all__ = [
+    "CREATE_SYMLINKS",
+    "LINK_SEPARATOR",
+    "call",
+    "hook_name",
+    "links_of",
+    "with_program",
+    "without",
+    "without_all",
+]
 
 import posixpath
 from typing import TYPE_CHECKING
@@ -18,7 +27,7 @@ if TYPE_CHECKING:
 
 CREATE_SYMLINKS = "create-symlinks"
 _LINK = "--link"
-_BETWEEN = "::"
+LINK_SEPARATOR = "::"
 _PROGRAMS = frozenset({"cdi-hook", "nvidia-cdi-hook", "nvidia-ctk"})
 
 
@@ -47,7 +56,7 @@ def links_of(hook: Hook) -> tuple[tuple[str, str], ...]:
     if hook_name(hook) != CREATE_SYMLINKS:
         return ()
     words = zip(hook.args, hook.args[1:], strict=False)
-    pairs = (value.partition(_BETWEEN) for option, value in words if option == _LINK)
+    pairs = (value.partition(LINK_SEPARATOR) for option, value in words if option == _LINK)
     return tuple((target, link) for target, _, link in pairs)
 
 

@@ -436,3 +436,16 @@ def test_directories_of_the_linker_of_alpine_count() -> None:
 
 def test_library_of_32_bits_is_not_what_a_program_loads() -> None:
     assert find_library(Host.from_tree("/usr/lib32/libnvidia-ml.so.1 = library\n"), "libnvidia-ml.so.1") is None
+
+
+@pytest.mark.parametrize("name", ["libdd::x.so.550.54.15", "libnl\\n.so.550.54.15"])
+def test_a_library_whose_name_no_hook_can_be_told_is_left_out_and_that_is_said(name: str) -> None:
+    driver = read(PLAIN + VERSION + f'"/usr/lib64/{name}" = library\n')
+    assert driver.edits == read(PLAIN + VERSION).edits
+    (warning,) = driver.warnings
+    assert "is left out, no hook can be told of such a name" in warning
+
+
+def test_what_is_no_file_is_no_program() -> None:
+    driver = read(PLAIN + VERSION + "/usr/bin/nvidia-smi : p 0755\n/usr/share/nvidia/nvoptix.bin : p 0644\n")
+    assert driver.edits == read(PLAIN + VERSION).edits

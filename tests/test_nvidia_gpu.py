@@ -116,6 +116,16 @@ def test_a_gpu_without_a_node_is_skipped() -> None:
     assert reasons(discovery) == {"0000:09:00.0": "there is no /dev/nvidia0"}
 
 
+def test_a_node_of_the_drivers_root_that_is_none_is_named() -> None:
+    tree = information("0000:09:00.0", 0) + information("0000:0a:00.0", 1)
+    tree += "/drv/dev/nvidia0 -> real0\n/drv/dev/real0 : c 195 0 0666\n"
+    discovery = discover(Host.from_tree(tree, driver_root="/drv"), ["nvidia-gpu"])
+    assert [(thing.what, thing.why, thing.broken) for thing in discovery.skipped] == [
+        ("0000:09:00.0", "/drv/dev/nvidia0 is a symbolic link, which runtimes do not follow to a device", True),
+        ("0000:0a:00.0", "there is no /drv/dev/nvidia1, nor /dev/nvidia1", True),
+    ]
+
+
 MIG = """
 /proc/driver/nvidia/capabilities/gpu0/mig/gi2/access = "DeviceFileMinor: 21\\nDeviceFileMode: 292\\n"
 /proc/driver/nvidia/capabilities/gpu0/mig/gi2/ci0/access = "DeviceFileMinor: 22\\nDeviceFileMode: 292\\n"

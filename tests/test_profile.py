@@ -460,10 +460,13 @@ def test_a_node_with_the_numbers_of_another_device_is_skipped() -> None:
     }
 
 
+A_LINK = "a symbolic link, which runtimes do not follow to a device"
+
+
 def test_a_link_in_dev_is_no_node() -> None:
     tree = "/dev/npu0 -> npu1\n" + npus(1)
     discovery = found_by(profile_of("node: /dev/npu{n}"), tree)
-    assert (list(devices(discovery)), skips(discovery)) == (["npu1"], {"npu0": "/dev/npu0 is no device node"})
+    assert (list(devices(discovery)), skips(discovery)) == (["npu1"], {"npu0": f"/dev/npu0 is {A_LINK}"})
 
 
 def test_a_node_in_dev_knows_its_function_by_its_numbers() -> None:
@@ -507,7 +510,7 @@ def test_what_is_no_node_hides_no_other() -> None:
     discovery = found_by(text, tree)
     assert devices(discovery) == {"npu0": ["/dev/npu0", "/dev/ctl/c"]}
     assert [node.path for part in discovery.shared for node in part.edits.device_nodes] == ["/dev/ctl/c"]
-    what = [f"/dev/ctl/{name} is no device node" for name in "abd"]
+    what = ["/dev/ctl/a is no device node", f"/dev/ctl/b is {A_LINK}", "/dev/ctl/d is no device node"]
     assert discovery.found[0].warnings == tuple(what)
     assert [problem.message for problem in discovery.problems] == [
         f"acme-npu: every device needs /dev/ctl/*, but {why}" for why in what

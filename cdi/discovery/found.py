@@ -58,7 +58,7 @@ class Shared(msgspec.Struct, frozen=True, kw_only=True):
 class Skipped(msgspec.Struct, frozen=True, kw_only=True):
     """A thing that was seen, or looked for, and is not offered; `hint` says how to get it all the same.
 
-    `absent` is for what was looked for and is not there.
+    `absent` is for what was looked for and is not there, `broken` for what is there and should work, but does not.
     """
 
     family: str
@@ -66,6 +66,12 @@ class Skipped(msgspec.Struct, frozen=True, kw_only=True):
     why: str
     hint: str | None = None
     absent: bool = False
+    broken: bool = False
+
+    @property
+    def advice(self) -> str:
+        """Why, and the way out."""
+        return f"{self.why} ({self.hint})" if self.hint else self.why
 
 
 Report = Union[Found, Shared, Skipped, Problem]  # noqa: UP007 - evaluated, and 3.10 is supported

@@ -78,7 +78,7 @@ def discover_gpus(driver: KfdDriver, host: Host, wanted: frozenset[str]) -> Iter
         try:
             units.append(Unit(node=node, place=place_of(node, places)))
         except NodeFault as fault:
-            yield Skipped(family=driver.family, what=f"renderD{node.render_minor}", why=str(fault))
+            yield Skipped(family=driver.family, what=f"renderD{node.render_minor}", why=str(fault), broken=True)
     if units:
         try:
             kfd = find_node(host, sysfs=_KFD, path="/dev/kfd")
@@ -173,7 +173,7 @@ def _judge(host: Host, driver: KfdDriver, one: _Found, *, is_own: bool, version:
     if drm.render is None:
         why = drm.faults[0] if drm.faults else "it has no render node"
         hint = "`udevadm trigger` makes missing nodes again; --dev-root tells where nodes are"
-        return Skipped(family=driver.family, what=one.bdf, why=why, hint=hint)
+        return Skipped(family=driver.family, what=one.bdf, why=why, hint=hint, broken=True)
     names, also = _names(one, drm, is_own=is_own)
     return Found(
         family=driver.family,

@@ -81,7 +81,8 @@ def find_node(host: Host, *, sysfs: str | None = None, path: str | None = None) 
         message = f"{known}there is no {host_path}"
         raise NodeFault(message)
     if not stat.is_node:
-        message = f"{host_path} is no device node"
+        is_link = "a symbolic link, which runtimes do not follow to a device" if stat.type == "l" else "no device node"
+        message = f"{host_path} is {is_link}"
         raise NodeFault(message)
     if numbers is not None and stat.numbers != numbers:
         message = f"{host_path} is {stat.numbers}, but the kernel has the device as {numbers}"

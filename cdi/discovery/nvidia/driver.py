@@ -171,7 +171,7 @@ def _line(host: Host, path: str) -> str:
 
 def _sockets(files: DriverFiles) -> Iterator[Mount]:
     """Yield the sockets of the driver's daemons that run now, and the directory of MPS; writable, not executable."""
-    paths = [files.first(name, ("/run", "/var/run")) for name in _SOCKETS]
+    paths = [files.first(name, ("/run", "/var/run"), type_="s") for name in _SOCKETS]
     paths += [_MPS] if files.lookup(_MPS) is not None else []
     yield from (files.mount(path, options=SOCKET_OPTIONS) for path in paths if path is not None)
 

@@ -11,6 +11,7 @@ import msgspec
 
 from cdi.discovery.nvidia.elf import ElfUnread, read_soname
 from cdi.discovery.nvidia.places import COMPATIBLE, library_places, real_directory
+from cdi.hooks import LINK_SEPARATOR
 from cdi.host import HostError
 
 if TYPE_CHECKING:
@@ -183,7 +184,10 @@ class Libraries:
                 names = ()
                 if not error.missing:
                     self.unread.append(error.message)
-            self._names[path] = tuple(name for name in names if ".so" in name and name.isprintable())
+            libraries = [name for name in names if ".so" in name]
+            odd = [name for name in libraries if not name.isprintable() or LINK_SEPARATOR in name]
+            self.unread += [f"{path}: {name!r} is left out, no hook can be told of such a name" for name in odd]
+            self._names[path] = tuple(name for name in libraries if name not in odd)
         return self._names[path]
 
 

@@ -38,14 +38,14 @@ class DriverFiles:
             return None
 
     def is_file(self, path: str, *, executable: bool = False) -> bool:
-        """Return whether there is a file, not a directory, at a path, and if so wanted one that may be executed."""
+        """Return whether there is a regular file at a path, and if so wanted one that may be executed."""
         stat = self.lookup(path)
-        return stat is not None and stat.type != "d" and (not executable or bool(stat.mode & _EXECUTABLE))
+        return stat is not None and stat.type == "f" and (not executable or bool(stat.mode & _EXECUTABLE))
 
-    def first(self, name: str, directories: Iterable[str]) -> str | None:
-        """Return the path of a file in the first of some directories that has it."""
+    def first(self, name: str, directories: Iterable[str], *, type_: str = "f") -> str | None:
+        """Return the path of a file, or of a socket, in the first of some directories that has it."""
         paths = (f"{directory.rstrip('/')}/{name}" for directory in directories)
-        return next((path for path in paths if self.is_file(path)), None)
+        return next((path for path in paths if (stat := self.lookup(path)) is not None and stat.type == type_), None)
 
     def glob(self, pattern: str) -> Iterator[str]:
         """Yield the paths that match; what cannot be read is noted."""

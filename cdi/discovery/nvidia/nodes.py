@@ -32,17 +32,21 @@ def find_nvidia_node(host: Host, path: str) -> Node:
     """Return a node of the driver; raise `NodeFault` or `HostError`."""
     *first, last = _places(host)
     for place in first:
-        try:
+        if host.lookup(place.dev(path), follow=False) is not None:
             return find_node(place, path=path)
-        except NodeFault:
-            continue
-    return find_node(last, path=path)
+    try:
+        return find_node(last, path=path)
+    except NodeFault as fault:
+        if not first or last.lookup(path, follow=False) is not None:
+            raise
+        message = f"there is no {', nor '.join(place.dev(path) for place in (*first, last))}"
+        raise NodeFault(message) from fault
 
 
 def find_drm(host: Host, device: str) -> Drm:
     """Return the DRM nodes of a device in sysfs."""
     found = [read_drm(place, device) for place in _places(host)]
-    return next((drm for drm in found if drm.nodes), found[-1])
+    return next((drm for drm in found if drm.nodes), next((drm for drm in found if drm.faults), found[-1]))
 
 
 def number_fault(host: Host, node: Node) -> str | None:

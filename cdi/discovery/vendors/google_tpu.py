@@ -84,6 +84,7 @@ def _look(host: Host, function: Function, wanted: frozenset[str]) -> _Chip | Ski
             what=function.bdf,
             why=f"{_title(_generation(function))}, {bound}: {fault}",
             hint="load the TPU driver (up to v4), or bind the chip to vfio-pci",
+            broken=True,
         )
 
 

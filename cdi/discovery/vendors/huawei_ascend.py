@@ -102,7 +102,9 @@ def _discover(host: Host, _wanted: frozenset[str]) -> Iterator[Report]:
         manager = _manager(host)
     except (NodeFault, HostError) as fault:
         hint = "load the driver's module drv_davinci_intf_host, or reinstall the driver"
-        yield from (Skipped(family=_NAME, what=name, why=f"cannot be used: {fault}", hint=hint) for name in names)
+        yield from (
+            Skipped(family=_NAME, what=name, why=f"cannot be used: {fault}", hint=hint, broken=True) for name in names
+        )
         return
     chips = _chips(host, functions)
     places = _places(host, functions)
@@ -174,7 +176,7 @@ def _look(host: Host, name: str, chips: Sequence[_Chip], places: Mapping[str, Fu
     try:
         node = find_node(host, path=f"/dev/{name}")
     except (NodeFault, HostError) as fault:
-        return Skipped(family=_NAME, what=name, why=str(fault))
+        return Skipped(family=_NAME, what=name, why=str(fault), broken=True)
     function = None if virtual else places.get(number)
     chip = _of(function).name if function is not None else " or ".join(chip.name for chip in chips)
     attributes: dict[str, str | int | bool | None] = {

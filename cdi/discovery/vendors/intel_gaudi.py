@@ -78,7 +78,7 @@ def _discover(host: Host, _: frozenset[str]) -> Iterator[Report]:
             report = _report(host, function, apart)
         except (NodeFault, HostError) as fault:
             hint = "udevadm trigger makes missing nodes"
-            report = Skipped(family=_NAME, what=function.bdf, why=str(fault), hint=hint)
+            report = Skipped(family=_NAME, what=function.bdf, why=str(fault), hint=hint, broken=True)
         found += isinstance(report, Found)
         yield report
     if found and host.exists(_NETWORK):
@@ -116,7 +116,7 @@ def _report(host: Host, function: Function, apart: Mapping[str, tuple[_Layout, s
     if device is None:
         why = f"{_DRIVER} has registered no accelerator for it"
         hint = "dmesg says why; a device that failed to start, or is being reset, has none"
-        return Skipped(family=_NAME, what=function.bdf, why=why, hint=hint)
+        return Skipped(family=_NAME, what=function.bdf, why=why, hint=hint, broken=True)
     return _found(host, function, device)
 
 

@@ -83,7 +83,7 @@ def _discover(host: Host, _: frozenset[str]) -> Iterator[Report]:
             yield _report(host, function, indexes.get(function.bdf))
         except (NodeFault, HostError) as fault:
             hint = "load vfio-pci, which makes the node" if is_vfio(function.driver) else None
-            yield Skipped(family=_NAME, what=function.bdf, why=str(fault), hint=hint)
+            yield Skipped(family=_NAME, what=function.bdf, why=str(fault), hint=hint, broken=True)
 
 
 def _report(host: Host, function: Function, index: int | None) -> Found | Skipped:
@@ -113,7 +113,7 @@ def _of_drm(host: Host, gpu: _Gpu) -> Found | Skipped:
     if drm.card is None:
         why = drm.faults[0] if drm.faults else f"{function.driver} has registered no DRM device for it"
         hint = "udevadm trigger makes missing nodes" if drm.faults else "dmesg says why"
-        return Skipped(family=_NAME, what=function.bdf, why=why, hint=hint)
+        return Skipped(family=_NAME, what=function.bdf, why=why, hint=hint, broken=True)
     name = drm.card.path.rpartition("/")[2]
     # Some kernels' i915 tells the size of local memory: /sys/class/drm/card1/lmem_total_bytes.
     card = Kobject(host, drm.card.sysfs or f"{function.path}/drm/{name}")

@@ -62,7 +62,9 @@ def _report(host: Host, function: Function) -> Found | Skipped:
     try:
         accel = read_accel(host, function.path)
     except (NodeFault, HostError) as fault:
-        return Skipped(family=_NAME, what=function.bdf, why=str(fault), hint="udevadm trigger makes missing nodes")
+        return Skipped(
+            family=_NAME, what=function.bdf, why=str(fault), hint="udevadm trigger makes missing nodes", broken=True
+        )
     if accel is None:
         why = "its driver has registered no accelerator"
         return Skipped(family=_NAME, what=function.bdf, why=why, hint="dmesg says why; often firmware is missing")

@@ -69,13 +69,12 @@ def _offered(host: Host, gpu: Gpu, result: Survey, minors: Mapping[str, int]) ->
     what = gpu.bdf or str(gpu.index)
     reason = _unfit(gpu)
     if reason is not None:
-        yield Skipped(family=_NAME, what=what, why=reason[0], hint=reason[1])
+        yield Skipped(family=_NAME, what=what, why=reason[0], hint=reason[1], broken=gpu.failure is not None)
         return
     try:
         node = find_nvidia_node(host, f"/dev/nvidia{gpu.minor}")
     except (NodeFault, HostError) as fault:
-        hint = "`nvidia-smi`, run as root, makes the nodes that are missing"
-        yield Skipped(family=_NAME, what=what, why=str(fault), hint=hint)
+        yield _nodeless(what, fault)
         return
     function = result.functions.get(gpu.bdf or "")
     drm = find_drm(host, function.path) if function is not None else None
@@ -151,12 +150,11 @@ def _part(host: Host, subject: _Subject, instance: Instance) -> Found | Skipped:
     gpu = subject.gpu
     name = f"{gpu.index}:{instance.index}"
     if instance.failure is not None:
-        return Skipped(family=_NAME, what=name, why=instance.failure)
+        return Skipped(family=_NAME, what=name, why=instance.failure, broken=True)
     try:
         capabilities = _capabilities(host, subject, instance)
     except (NodeFault, HostError) as fault:
-        hint = "`nvidia-smi`, run as root, makes the nodes that are missing"
-        return Skipped(family=_NAME, what=name, why=str(fault), hint=hint)
+        return _nodeless(name, fault)
     drm = subject.drm if instance.graphics else None
     nodes = [subject.node, *capabilities, *(drm.nodes if drm is not None else ())]
     stale = (why for node in capabilities if (why := number_fault(host, node)))
@@ -183,6 +181,12 @@ def _part(host: Host, subject: _Subject, instance: Instance) -> Found | Skipped:
         ),
         warnings=(*subject.warnings, *stale),
     )
+
+
+def _nodeless(what: str, fault: NodeFault | HostError) -> Skipped:
+    is_missing = "there is no" in str(fault)
+    hint = "`nvidia-smi`, run as root, makes the nodes that are missing" if is_missing else "remove what is there"
+    return Skipped(family=_NAME, what=what, why=str(fault), hint=hint, broken=True)
 
 
 def _parts(instance: Instance) -> str:

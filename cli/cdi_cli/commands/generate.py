@@ -207,6 +207,7 @@ def generate(
     now = host.remembering()
     faults = [(spec, problem) for spec in generated.specs for problem in check_host(spec, now)]
     notes = [problem.advice for problem in discovery.problems]
+    notes += [f"left out {one.family} {one.what}: {one.advice}" for one in discovery.skipped if one.broken]
     notes += [f"{loss.subject}: {loss.text}" for loss in generated.losses]
     notes += dict.fromkeys(_fault(spec, problem) for spec, problem in faults)
     notes += _explanations(discovery, generated) if explain else []
@@ -255,10 +256,7 @@ def _refuse_faults(problems: Iterable[Problem]) -> None:
 
 def _explanations(discovery: Discovery, generated: Generated) -> list[str]:
     notes = [f"{note.subject}: {note.text}" for note in generated.explanations]
-    return notes + [
-        f"skipped {thing.family} {thing.what}: {thing.why}" + (f" ({thing.hint})" if thing.hint else "")
-        for thing in discovery.skipped
-    ]
+    return notes + [f"skipped {thing.family} {thing.what}: {thing.advice}" for thing in discovery.skipped]
 
 
 def _comparisons(discovery: Discovery, generated: Generated, settings: Settings) -> tuple[Comparison, ...]:

@@ -29,7 +29,7 @@ def text(answer: Hardware, look: Look) -> Iterator[str]:
     skipped = [one for one in answer.discovery.skipped if one.family not in folded]
     if skipped:
         yield "\n" if found else ""
-        rows = [(one.family, one.what, f"{one.why} ({one.hint})" if one.hint else one.why) for one in skipped]
+        rows = [(one.family, one.what, one.advice) for one in skipped]
         yield from table(("FAMILY", "SKIPPED", "WHY"), rows, look)
     if folded:
         others = f"of {folded[0]}" if len(folded) == 1 else f"of {len(folded)} other families"
