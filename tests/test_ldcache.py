@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from cdi.discovery.nvidia.ldcache import CacheEntry, CacheInvalid, parse_ldcache
+from cdi.discovery.ldcache import CacheEntry, CacheInvalid, parse_ldcache
 
 if TYPE_CHECKING:
     from pathlib import Path

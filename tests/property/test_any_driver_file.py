@@ -9,8 +9,8 @@ from pathlib import Path
 from hypothesis import given
 from hypothesis import strategies as st
 
+from cdi.discovery.ldcache import CacheInvalid, parse_ldcache
 from cdi.discovery.nvidia.elf import ElfUnread, read_soname
-from cdi.discovery.nvidia.ldcache import CacheInvalid, parse_ldcache
 from cdi.discovery.nvidia.mount_lists import parse_mount_list
 from cdi.host import Host, Source, Stat
 

@@ -11,10 +11,10 @@ import msgspec
 from msgspec.structs import replace
 
 from cdi.discovery.hook_program import find_hook
+from cdi.discovery.library_places import COMPATIBLE, NATIVE
 from cdi.discovery.nvidia.graphics import EGL_PLATFORMS, configuration_mounts, graphics_links, xorg_modules
 from cdi.discovery.nvidia.libraries import Libraries, Library, LibraryDirectory, driver_host
 from cdi.discovery.nvidia.mounts import NO_LEGACY, SOCKET_OPTIONS, DriverFiles
-from cdi.discovery.nvidia.places import COMPATIBLE, NATIVE
 from cdi.discovery.nvidia.version import choose_version
 from cdi.hooks import CREATE_SYMLINKS, call
 from cdi.host import HostError

@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
+from cdi.discovery.library_places import COMPATIBLE, library_places, real_directory
 from cdi.discovery.nvidia.elf import ElfUnread, read_soname
-from cdi.discovery.nvidia.places import COMPATIBLE, library_places, real_directory
 from cdi.hooks import LINK_SEPARATOR
 from cdi.host import HostError
 

@@ -7,7 +7,7 @@ __all__ = ["choose_version"]
 import re
 from typing import TYPE_CHECKING
 
-from cdi.discovery.nvidia.places import COMPATIBLE
+from cdi.discovery.library_places import COMPATIBLE
 from cdi.host import HostError
 from cdi.names import natural_key
 

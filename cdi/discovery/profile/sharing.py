@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING
 from msgspec.structs import replace
 
 from cdi.discovery.found import Shared
+from cdi.discovery.library_places import library_places
 from cdi.discovery.node import Node, NodeFault, edits_of, find_node
-from cdi.discovery.nvidia.places import library_places
 from cdi.discovery.profile.format import MountPattern, NodePattern
 from cdi.discovery.profile.pattern import fill_text, search
 from cdi.host import HostError

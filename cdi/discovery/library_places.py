@@ -7,7 +7,7 @@ __all__ = ["COMPATIBLE", "NATIVE", "library_places", "real_directory"]
 import re
 from typing import TYPE_CHECKING
 
-from cdi.discovery.nvidia.ldcache import CacheInvalid, parse_ldcache
+from cdi.discovery.ldcache import CacheInvalid, parse_ldcache
 from cdi.host import HostError
 
 if TYPE_CHECKING:
