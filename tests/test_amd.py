@@ -416,3 +416,13 @@ def test_unique_ids_are_replaced_alike_in_sysfs_and_kfd() -> None:
     )
     assert f"{PATH}/unique_id = 0000000000000001\n" in text
     assert "unique_id 1\\n" in text
+
+
+def test_functions_are_found_by_their_driver_alone() -> None:
+    place = "/sys/module/amdgpu/drivers/pci:amdgpu/0000:c1:00.0"
+    tree = f"{place}/drm/card1/\n{place}/drm/renderD128/\n"
+    tree += "/dev/kfd : c 511 0 0666\n/dev/dri/card1 : c 226 1 0666\n/dev/dri/renderD128 : c 226 128 0666\n"
+    properties = "simd_count 440\\nvendor_id 4098\\nlocation_id 49408\\ndomain 0\\ndrm_render_minor 128\\n"
+    tree += f'/sys/class/kfd/kfd/topology/nodes/1/properties = "{properties}"\n'
+    (found,) = discover(Host.from_tree(tree), ["amd-gpu"]).found
+    assert [node.path for node in found.edits.device_nodes] == ["/dev/dri/card1", "/dev/dri/renderD128"]

@@ -8,6 +8,7 @@ import re
 from typing import TYPE_CHECKING
 
 import msgspec
+from msgspec.structs import replace
 
 from cdi.discovery.node import NodeFault
 from cdi.discovery.pci import Function, list_functions, read_function
@@ -76,16 +77,22 @@ class Gpu(msgspec.Struct, frozen=True, kw_only=True):
 def find_functions(host: Host, driver: KfdDriver) -> list[Function]:
     """Return the GPUs among the PCI functions, by address: the vendor's, and what else its driver has."""
     functions = {function.bdf: function for function in list_functions(host, vendor=driver.vendor)}
-    for module in driver.modules:
-        for path in host.glob(f"/sys/bus/pci/drivers/{module}/*:*:*"):
+    bound = {function.bdf: function for module in driver.modules for function in _bound(host, module)}
+    gpus = [one for one in functions.values() if driver.has(one) or (one.class_code or 0) >> 16 in driver.classes]
+    every = bound | {function.bdf: function for function in gpus}
+    return sorted(every.values(), key=lambda function: _order(function.bdf))
+
+
+def _bound(host: Host, module: str) -> Iterator[Function]:
+    """Yield the functions of a driver, by the bus and by its module, where one of the two is out of sight."""
+    for directory in (f"/sys/bus/pci/drivers/{module}", f"/sys/module/{module}/drivers/pci:{module}"):
+        for path in host.glob(f"{directory}/*:*:*"):
             try:
                 function = read_function(host, host.resolve(path))
             except HostError:  # unplugged meanwhile
                 continue
             if function is not None:
-                functions.setdefault(function.bdf, function)
-    gpus = (one for one in functions.values() if driver.has(one) or (one.class_code or 0) >> 16 in driver.classes)
-    return sorted(gpus, key=lambda function: _order(function.bdf))
+                yield function if function.driver is not None else replace(function, driver=module)
 
 
 def _order(bdf: str) -> tuple[int, ...]:

@@ -11,6 +11,7 @@ import msgspec
 
 from cdi.discovery.sysfs import Kobject, parse_number, parse_uevent
 from cdi.host import HostError
+from cdi.names import natural_key
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -55,22 +56,27 @@ def list_functions(host: Host, *, vendor: int | None = None) -> Iterator[Functio
         /sys/bus/pci/devices/0000:01:00.0 -> ../../../devices/pci0000:00/0000:00:01.0/0000:01:00.0
         /sys/bus/pci/devices/0000:01:00.0/uevent   DRIVER=nvidia PCI_CLASS=30200 PCI_ID=10DE:20B0 PCI_SUBSYS_ID=…
     """
-    try:
-        names = host.listdir(_DEVICES)
-    except HostError as error:
-        if error.missing:
-            return
-        raise
-    for name in names:
-        if not _BDF.fullmatch(name):
-            continue
+    for path in _functions(host):
         try:
-            if vendor is None or _vendor(host, f"{_DEVICES}/{name}") == vendor:
-                function = read_function(host, host.resolve(f"{_DEVICES}/{name}"))
+            if vendor is None or _vendor(host, path) == vendor:
+                function = read_function(host, host.resolve(path))
                 if function is not None:
                     yield function
         except HostError:  # it was unplugged meanwhile, or its attributes are out of reach
             continue
+
+
+def _functions(host: Host) -> Iterator[str]:
+    """Yield the paths of all functions; where the bus does not list them, of those that drivers list."""
+    try:
+        names = host.listdir(_DEVICES)
+    except HostError as error:
+        if not error.missing:
+            raise
+        places = {path.rpartition("/")[2]: path for path in host.glob("/sys/bus/pci/drivers/*/*:*:*")}
+        yield from (places[name] for name in sorted(places, key=natural_key) if _BDF.fullmatch(name))
+    else:
+        yield from (f"{_DEVICES}/{name}" for name in names if _BDF.fullmatch(name))
 
 
 def _vendor(host: Host, path: str) -> int | None:

@@ -97,7 +97,7 @@ def _judged(
         other = thing.family_of_driver(subject)
         if other is not None:
             why = f"its driver {thing.driver} has a family of its own, {other}"
-            return Skipped(family=profile.family, what=thing.name, why=why)
+            return Skipped(family=profile.family, what=thing.name, why=why, absent=True)
         if thing.function is not None:
             values["bdf"] = thing.function.bdf
         gathered = _Gathered(nodes=[], values=values, missing=[])
