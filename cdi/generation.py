@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from cdi.discovery import Discovery, Found
 
 _ALL = "all"
+_NAMED_FAMILIES = 8  # more than these are counted
 
 
 class Explanation(msgspec.Struct, frozen=True, kw_only=True):
@@ -143,9 +144,13 @@ def nothing_found(discovery: Discovery, generated: Generated | None = None) -> N
         lost = [f"{loss.subject}: {loss.text}" for loss in generated.losses]
         message = f"found {', '.join(one.name for one in discovery.found)}, and can write none of it"
         return NothingFound(message, hint="\n".join(lost) or None)
+    is_long = len(discovery.families) > _NAMED_FAMILIES
+    told = [thing for thing in discovery.skipped if not (is_long and thing.absent)]
     reasons = [problem.advice for problem in discovery.problems]
-    reasons += [f"{thing.family}: {thing.what}: {thing.advice}" for thing in discovery.skipped]
-    message = f"found nothing for {', '.join(discovery.families)}"
+    reasons += [f"{thing.family}: {thing.what}: {thing.advice}" for thing in told]
+    reasons += ["`cdi discover --verbose` says what was looked for"] if is_long else []
+    families = f"any of {len(discovery.families)} families" if is_long else ", ".join(discovery.families)
+    message = f"found nothing for {families}"
     return NothingFound(message, hint="\n".join(reasons) or None)
 
 

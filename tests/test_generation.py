@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 from msgspec.structs import replace
 
-from cdi.discovery import Discovery, Found, Shared
+from cdi.discovery import Discovery, Found, Shared, Skipped
 from cdi.errors import UsageError
 from cdi.generation import Explanation, generate, nothing_found
 from cdi.hooks import call
@@ -253,3 +253,14 @@ def test_what_was_found_and_cannot_be_written_is_not_called_nothing() -> None:
     error = nothing_found(seen, result)
     assert error.message == "found 0, and can write none of it"
     assert "needs CDI 0.5.0" in (error.hint or "")
+
+
+def test_nothing_of_many_families_lists_what_was_seen() -> None:
+    absent = Skipped(family="f1", what="f1", why="there is no /sys/class/f1", absent=True)
+    seen = Skipped(family="f2", what="card0", why="no driver is bound to it", hint="modprobe it")
+    error = nothing_found(Discovery(families=tuple(f"f{i}" for i in range(20)), skipped=(absent, seen)))
+    assert error.message == "found nothing for any of 20 families"
+    assert (error.hint or "").splitlines() == [
+        "f2: card0: no driver is bound to it (modprobe it)",
+        "`cdi discover --verbose` says what was looked for",
+    ]

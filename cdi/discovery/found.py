@@ -58,7 +58,8 @@ class Shared(msgspec.Struct, frozen=True, kw_only=True):
 class Skipped(msgspec.Struct, frozen=True, kw_only=True):
     """A thing that was seen, or looked for, and is not offered; `hint` says how to get it all the same.
 
-    `absent` is for what was looked for and is not there, or is another family's, `broken` for what is there and should work, but does not.
+    `absent` is for what was looked for and is not there, or is another family's; `broken` for what is there and
+    should work, but does not.
     """
 
     family: str

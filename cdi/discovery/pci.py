@@ -112,7 +112,7 @@ def read_function(host: Host, path: str) -> Function | None:
         device=here.number("device"),
         subsystem=None if subsystem[0] is None or subsystem[1] is None else subsystem[0] << 16 | subsystem[1],
         class_code=here.number("class"),
-        driver=here.target("driver"),
+        driver=here.target("driver") or here.uevent().get("DRIVER"),
         numa_node=numa if numa is not None and numa >= 0 else None,
         parent=here.target("physfn"),
         functions=here.number("sriov_numvfs") or 0,
