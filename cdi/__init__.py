@@ -9,7 +9,7 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from cdi.discovery import Discovery, Found, Skipped, discover
+    from cdi.discovery import Discovery, Found, Shared, Skipped, discover
     from cdi.encode import dump
     from cdi.errors import (
         CdiError,
@@ -60,6 +60,7 @@ __all__ = [
     "QualifiedName",
     "Registry",
     "Report",
+    "Shared",
     "Skipped",
     "Spec",
     "SpecInvalid",
@@ -84,7 +85,7 @@ __all__ = [
 ]
 
 _NAMES = {
-    "discovery": "Discovery Found Skipped discover",
+    "discovery": "Discovery Found Shared Skipped discover",
     "encode": "dump",
     "errors": "CdiError FileConflict FileError InjectionFailed InvalidName Locked NothingFound SpecInvalid"
     " UnresolvedDevices UsageError",
