@@ -114,3 +114,9 @@ def test_what_only_root_may_see_says_so_whatever_the_family_advises() -> None:
     discovery = discover(Host.from_tree("/sys/class/net/ ! EACCES\n"), ["x", "netdev"], more=[family])
     assert [thing.hint for thing in discovery.skipped] == ["run as root"]
     assert [problem.hint for problem in discovery.problems] == ["run as root"]
+
+
+def test_a_mistyped_family_gets_the_nearest_name() -> None:
+    with pytest.raises(UsageError) as caught:
+        discover(Host.from_tree(""), ["nvidea"])
+    assert caught.value.hint == "did you mean 'nvidia'?"

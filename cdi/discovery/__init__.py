@@ -135,9 +135,16 @@ def _chosen(names: Iterable[str] | None, given: Mapping[str, Family]) -> list[Fa
         own = [load(name)] if name in known else [family for family in of_vendor if not family.on_request]
         if not own:
             message = f"unknown family {name!r}"
-            raise UsageError(message, hint=f"known families are {', '.join(known)}")
+            raise UsageError(message, hint=_near(name, known))
         chosen |= {family.name: family for family in own}
     return list(chosen.values())
+
+
+def _near(name: str, known: list[str]) -> str:
+    from difflib import get_close_matches  # noqa: PLC0415 - only for who mistypes
+
+    near = get_close_matches(name, sorted({*known, *(one.partition("-")[0] for one in known)}), n=1)
+    return f"did you mean {near[0]!r}?" if near else f"known families are {', '.join(known)}"
 
 
 def _reported(family: Family, host: Host, wanted: frozenset[str]) -> Iterator[Report]:
