@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-__all__ = ["Discovery", "Family", "Found", "Report", "Shared", "Skipped"]
+__all__ = ["Discovery", "Family", "Found", "Report", "Shared", "Skipped", "present"]
 
 
 from typing import TYPE_CHECKING, Union
@@ -102,3 +102,8 @@ class Discovery(msgspec.Struct, frozen=True, kw_only=True):
     shared: tuple[Shared, ...] = ()
     skipped: tuple[Skipped, ...] = ()
     problems: tuple[Problem, ...] = ()
+
+
+def present(facts: Mapping[str, str | int | bool | None]) -> dict[str, str | int | bool]:
+    """Return the attributes that are known: what could not be read is absent, and never a zero."""
+    return {key: fact for key, fact in facts.items() if fact is not None}

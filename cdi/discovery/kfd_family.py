@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from cdi.discovery.drm import Drm, read_drm
-from cdi.discovery.found import Found, Report, Shared, Skipped
+from cdi.discovery.found import Found, Report, Shared, Skipped, present
 from cdi.discovery.kfd import Topology, read_topology
 from cdi.discovery.kfd_gpu import Gpu, KfdDriver, Place, Unit, find_functions, find_places, group_units, place_of
 from cdi.discovery.node import Node, NodeFault, edits_of, find_node
@@ -240,7 +240,7 @@ def _warnings(drm: Drm) -> tuple[str, ...]:
 def _attributes(one: _Found, drm: Drm, version: str | None) -> Mapping[str, str | int | bool]:
     gpu, node = one.gpu, one.unit.node
     unique = node.unique_id or gpu.unique_id
-    return _present(
+    return present(
         {
             "productName": gpu.product,
             "target": node.target,
@@ -258,10 +258,6 @@ def _attributes(one: _Found, drm: Drm, version: str | None) -> Mapping[str, str 
             "driverVersion": version,
         }
     )
-
-
-def _present(attributes: Mapping[str, str | int | bool | None]) -> Mapping[str, str | int | bool]:
-    return {key: value for key, value in attributes.items() if value is not None}
 
 
 # GPUs that do not compute.
@@ -291,7 +287,7 @@ def _others(
                 edits=_edits(drm),
                 annotations=_annotations(driver, function),
                 how=f"{', '.join(node.host_path for node in drm.nodes)} ({function.path}), asked for by name",
-                attributes=_present({"pciAddress": function.bdf, "numaNode": function.numa_node, "renderOnly": True}),
+                attributes=present({"pciAddress": function.bdf, "numaNode": function.numa_node, "renderOnly": True}),
                 warnings=(why, *_warnings(drm), *function.unread),
             )
 

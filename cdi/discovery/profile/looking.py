@@ -11,7 +11,7 @@ import msgspec
 from msgspec.structs import replace
 
 from cdi.discovery.drm import read_drm
-from cdi.discovery.found import Family, Found, Report, Skipped
+from cdi.discovery.found import Family, Found, Report, Skipped, present
 from cdi.discovery.node import Node, NodeFault, edits_of, find_node
 from cdi.discovery.profile.format import NodePattern
 from cdi.discovery.profile.pattern import fill, fill_text, is_pattern, search
@@ -219,7 +219,7 @@ def _attributes(subject: Subject, thing: Thing, node: Node, unread: list[str]) -
         "numaNode": function.numa_node if function is not None else None,
     }
     found |= {key: thing.attribute(path, unread) for key, path in subject.attributes.items()}
-    return {key: value for key, value in found.items() if value is not None}
+    return present(found)
 
 
 def _twins(host: Host, thing: Thing, nodes: list[Node]) -> Iterator[Node]:

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
-from cdi.discovery.found import Family, Found, Report, Shared, Skipped
+from cdi.discovery.found import Family, Found, Report, Shared, Skipped, present
 from cdi.discovery.node import Node, NodeFault, edits_of, find_node
 from cdi.discovery.pci import Function, list_functions, read_function
 from cdi.discovery.vfio import read_vfio
@@ -159,7 +159,7 @@ def _found(index: int, chip: _Chip, generation: str | None) -> Found:
         also=("bdf",),
         edits=edits_of(chip.nodes, permissions="rw", groups=True),
         how=f"{', '.join(paths)}: {_title(generation)}, {where}",
-        attributes={key: value for key, value in attributes.items() if value is not None},
+        attributes=present(attributes),
         warnings=(*chip.warnings, *(function.unread if function is not None else (_WITHOUT_PCI,))),
     )
 

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 import msgspec
 from msgspec.structs import replace
 
-from cdi.discovery.found import Family, Found, Report, Shared, Skipped
+from cdi.discovery.found import Family, Found, Report, Shared, Skipped, present
 from cdi.discovery.node import Node, NodeFault, edits_of, find_node
 from cdi.discovery.pci import Function, list_functions
 from cdi.discovery.vfio import is_vfio
@@ -196,7 +196,7 @@ def _look(host: Host, name: str, chips: Sequence[_Chip], places: Mapping[str, Fu
         also=("bdf",),
         edits=edits_of([replace(node, path=f"/dev/davinci{number}")], permissions="rw", groups=True),
         how=f"{node.host_path}: {what}" + (f", PCI function {function.bdf}" if function is not None else ""),
-        attributes={key: value for key, value in attributes.items() if value is not None},
+        attributes=present(attributes),
         warnings=function.unread if function is not None else (),
         in_all=not virtual,  # a share of a chip that `all` has whole
     )

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from cdi.discovery.accel import read_accel
-from cdi.discovery.found import Family, Found, Report, Shared, Skipped
+from cdi.discovery.found import Family, Found, Report, Shared, Skipped, present
 from cdi.discovery.node import Node, NodeFault, edits_of, find_node
 from cdi.discovery.pci import Function, list_functions
 from cdi.discovery.sysfs import parse_number
@@ -160,7 +160,7 @@ def _found(host: Host, function: Function, device: _Device) -> Found:
         edits=edits_of((device.node, *others), groups=True),
         env_lists=_env_lists(device, module),
         how=f"PCI function {function.bdf}, driver {_DRIVER}{place}: {device.node.path}",
-        attributes={key: value for key, value in attributes.items() if value is not None},
+        attributes=present(attributes),
         warnings=(*warnings, *function.unread),
     )
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from cdi.discovery.drm import read_drm
-from cdi.discovery.found import Family, Found, Report, Skipped
+from cdi.discovery.found import Family, Found, Report, Skipped, present
 from cdi.discovery.node import NodeFault, edits_of
 from cdi.discovery.pci import Function, list_functions
 from cdi.discovery.sriov import read_indexes
@@ -64,7 +64,7 @@ class _Gpu(msgspec.Struct, frozen=True, kw_only=True):
             "numaNode": function.numa_node,
             **more,
         }
-        return {key: value for key, value in known.items() if value is not None}
+        return present(known)
 
     @property
     def how(self) -> str:

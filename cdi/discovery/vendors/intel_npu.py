@@ -7,7 +7,7 @@ __all__ = ["FAMILY"]
 from typing import TYPE_CHECKING
 
 from cdi.discovery.accel import read_accel
-from cdi.discovery.found import Family, Found, Report, Shared, Skipped
+from cdi.discovery.found import Family, Found, Report, Shared, Skipped, present
 from cdi.discovery.node import NodeFault, edits_of
 from cdi.discovery.pci import Function, list_functions
 from cdi.host import Host, HostError
@@ -83,7 +83,7 @@ def _report(host: Host, function: Function) -> Found | Skipped:
         also=("id",),
         edits=edits_of([accel.node], groups=True),
         how=f"PCI function {function.bdf}, driver {_DRIVER}: {accel.node.path}",
-        attributes={key: value for key, value in attributes.items() if value is not None},
+        attributes=present(attributes),
         warnings=function.unread,
     )
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
-from cdi.discovery.found import Family, Found, Report, Shared, Skipped
+from cdi.discovery.found import Family, Found, Report, Shared, Skipped, present
 from cdi.discovery.node import NodeFault, edits_of
 from cdi.discovery.pci import Function, list_functions
 from cdi.discovery.sriov import read_indexes
@@ -149,7 +149,7 @@ def _found(function: Function, vfio: Vfio, parent: _Services, index: int | None)
         names={"bdf": function.bdf, "id": function.stable_id},
         edits=edits_of(vfio.own, groups=True),
         how=f"QAT {model} virtual function {function.bdf}{whose}, IOMMU group {vfio.group}",
-        attributes={key: value for key, value in attributes.items() if value is not None},
+        attributes=present(attributes),
         warnings=(
             *([f"{function.parent} is {parent.state}: set qat/state to up"] if is_down else []),
             *vfio.warnings,

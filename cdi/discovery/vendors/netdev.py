@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
-from cdi.discovery.found import Family, Found, Report, Skipped
+from cdi.discovery.found import Family, Found, Report, Skipped, present
 from cdi.discovery.net import Interface, read_default_routes, read_interface
 from cdi.host import Host, HostError
 from cdi.model import ContainerEdits, NetDevice
@@ -126,7 +126,7 @@ def _found(interface: Interface, around: _Surroundings, caution: str | None) -> 
         names={"bdf": function.bdf} if function is not None else {},
         edits=ContainerEdits(net_devices=(net,)),
         how=", ".join(parts),
-        attributes={key: value for key, value in attributes.items() if value is not None},
+        attributes=present(attributes),
         warnings=(*([caution] if caution is not None else []), *interface.unread),
         in_all=caution is None,
     )

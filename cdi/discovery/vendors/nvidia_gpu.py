@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
-from cdi.discovery.found import Family, Found, Report, Shared, Skipped
+from cdi.discovery.found import Family, Found, Report, Shared, Skipped, present
 from cdi.discovery.hook_program import find_hook
 from cdi.discovery.node import Node, NodeFault, edits_of
 from cdi.discovery.nvidia.caps import capability_path, minors_of, read_minors
@@ -141,7 +141,7 @@ def _whole(host: Host, subject: _Subject) -> Found:
         edits=append(edits_of(nodes, groups=True), _links(host, subject.drm)),
         annotations=_annotations(subject),
         how=_how(subject),
-        attributes=_present({**_attributes(subject), "uuid": gpu.uuid}),
+        attributes=present({**_attributes(subject), "uuid": gpu.uuid}),
         warnings=subject.warnings,
     )
 
@@ -168,7 +168,7 @@ def _part(host: Host, subject: _Subject, instance: Instance) -> Found | Skipped:
         edits=append(edits_of(nodes, groups=True), _links(host, drm)),
         annotations=_annotations(subject),
         how=f"MIG {_parts(instance)} of {_how(subject)}",
-        attributes=_present(
+        attributes=present(
             {
                 **_attributes(subject),
                 "uuid": instance.uuid,
@@ -262,10 +262,6 @@ def _attributes(subject: _Subject) -> dict[str, str | int | bool | None]:
         "coherent": gpu.coherent,
         "migEnabled": gpu.mig,
     }
-
-
-def _present(facts: Mapping[str, str | int | bool | None]) -> dict[str, str | int | bool]:
-    return {key: fact for key, fact in facts.items() if fact is not None}
 
 
 def _how(subject: _Subject) -> str:
