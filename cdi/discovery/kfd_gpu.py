@@ -14,6 +14,7 @@ from cdi.discovery.node import NodeFault
 from cdi.discovery.pci import Function, list_functions, read_function
 from cdi.discovery.sysfs import Kobject
 from cdi.host import Host, HostError
+from cdi.names import natural_key
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
@@ -80,7 +81,7 @@ def find_functions(host: Host, driver: KfdDriver) -> list[Function]:
     bound = {function.bdf: function for module in driver.modules for function in _bound(host, module)}
     gpus = [one for one in functions.values() if driver.has(one) or (one.class_code or 0) >> 16 in driver.classes]
     every = bound | {function.bdf: function for function in gpus}
-    return sorted(every.values(), key=lambda function: _order(function.bdf))
+    return sorted(every.values(), key=lambda function: natural_key(function.bdf))
 
 
 def _bound(host: Host, module: str) -> Iterator[Function]:
@@ -93,10 +94,6 @@ def _bound(host: Host, module: str) -> Iterator[Function]:
                 continue
             if function is not None:
                 yield function if function.driver is not None else replace(function, driver=module)
-
-
-def _order(bdf: str) -> tuple[int, ...]:
-    return tuple(int(part, 16) for part in re.split("[:.]", bdf))
 
 
 def find_places(host: Host, driver: KfdDriver, functions: Iterable[Function]) -> Iterator[tuple[int, Place]]:
@@ -134,7 +131,7 @@ def group_units(host: Host, units: Iterable[Unit]) -> list[Gpu]:
     for unit in units:
         slots.setdefault(unit.node.slot, []).append(unit)
     groups = (group for members in slots.values() for group in _split(members))
-    return sorted((_gpu(host, group) for group in groups), key=lambda gpu: _order(gpu.bdf))
+    return sorted((_gpu(host, group) for group in groups), key=lambda gpu: natural_key(gpu.bdf))
 
 
 def _split(members: list[Unit]) -> Iterator[list[Unit]]:

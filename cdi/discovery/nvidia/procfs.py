@@ -14,6 +14,7 @@ from cdi.discovery.nvidia.caps import list_instances
 from cdi.discovery.nvidia.gpu import Gpu, parse_address
 from cdi.discovery.sysfs import parse_number
 from cdi.host import HostError
+from cdi.names import natural_key
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -74,7 +75,7 @@ def list_gpus(host: Host) -> Listed:
             lines = {}
         if bdf is not None:
             found.append((_gpu(host, bdf, lines), lines.get("GPU Excluded", "").lower() == "yes"))
-    used = sorted((gpu for gpu, is_excluded in found if not is_excluded), key=_place)
+    used = sorted((gpu for gpu, is_excluded in found if not is_excluded), key=lambda gpu: natural_key(gpu.bdf or ""))
     return Listed(
         gpus=tuple(replace(gpu, index=index) for index, gpu in enumerate(used)),
         excluded=tuple(gpu for gpu, is_excluded in found if is_excluded),
@@ -111,7 +112,3 @@ def _gpu(host: Host, bdf: str, lines: Mapping[str, str]) -> Gpu:
         mig=True if instances else None,
         instances=instances,
     )
-
-
-def _place(gpu: Gpu) -> tuple[int, ...]:
-    return tuple(int(part, 16) for part in re.split("[:.]", gpu.bdf or "0"))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-__all__ = ["Survey", "nvml_files", "survey"]
+__all__ = ["Survey", "driver_warning", "nvml_files", "survey"]
 
 import re
 from typing import TYPE_CHECKING
@@ -79,12 +79,12 @@ def survey(host: Host, family: str) -> Survey:
         return Survey(source="/dev", functions={}, reports=(skipped,))
     answers = _answers(host, functions, listed) or _NOT_ASKED
     source, gpus = _from_nvml(answers, listed) or _from_kernel(listed) or _from_nodes(host, functions)
-    reports: list[Skipped | Problem] = [_warning(fault) for fault in listed.faults]
+    reports: list[Skipped | Problem] = [driver_warning(fault) for fault in listed.faults]
     failure = answers.failure
     if failure is not None and failure.unusable:
-        reports.append(_warning(failure.message, failure.hint))
+        reports.append(driver_warning(failure.message, failure.hint))
     elif failure is not None and (gpus or functions) and not (failure.idle and not gpus):
-        reports.append(_warning(_step_down(failure, source, gpus), failure.hint))
+        reports.append(driver_warning(_step_down(failure, source, gpus), failure.hint))
     found = Survey(source=source, gpus=gpus, functions=functions, version=answers.version or read_version(host))
     reports += _skipped(family, found, listed, failure)
     if failure is not None and failure.unusable:
@@ -196,7 +196,8 @@ def _step_down(failure: Failure, source: str, gpus: tuple[Gpu, ...]) -> str:
     return f"{failure.message}; {source} tells of GPUs, but {_LOST[source]}"
 
 
-def _warning(message: str, hint: str | None = None) -> Problem:
+def driver_warning(message: str, hint: str | None = None) -> Problem:
+    """Return the problem that something is wrong with the driver, though not with all of it."""
     return Problem(severity="warning", rule="nvidia-driver", message=message, hint=hint)
 
 

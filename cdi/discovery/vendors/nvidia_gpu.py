@@ -15,12 +15,11 @@ from cdi.discovery.node import Node, NodeFault, edits_of
 from cdi.discovery.nvidia.caps import capability_path, minors_of, read_minors
 from cdi.discovery.nvidia.driver import read_driver
 from cdi.discovery.nvidia.nodes import CONTROL_NODES, find_drm, find_nvidia_node, number_fault
-from cdi.discovery.nvidia.survey import survey
+from cdi.discovery.nvidia.survey import driver_warning, survey
 from cdi.edits import append
 from cdi.hooks import CREATE_SYMLINKS, call
 from cdi.host import Host, HostError
 from cdi.model import ContainerEdits
-from cdi.problem import Problem
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -80,7 +79,7 @@ def _offered(host: Host, gpu: Gpu, result: Survey, minors: Mapping[str, int]) ->
     drm = find_drm(host, function.path) if function is not None else None
     stale = number_fault(host, node)
     warnings = (*((stale,) if stale else ()), *_pending(gpu), *(drm.faults if drm is not None else ()))
-    yield from (_warning(f"GPU {gpu.index}: {warning}") for warning in warnings)
+    yield from (driver_warning(f"GPU {gpu.index}: {warning}") for warning in warnings)
     subject = _Subject(
         gpu=gpu, node=node, drm=drm, function=function, survey=result, capabilities=minors, warnings=warnings
     )
@@ -90,7 +89,7 @@ def _offered(host: Host, gpu: Gpu, result: Survey, minors: Mapping[str, int]) ->
     yield _parent(gpu, what)
     if result.source != "NVML":
         message = f"{what}: MIG devices are numbered by their instances: NVML may number them otherwise"
-        yield _warning(message, "install nvidia-ml-py (the extra `nvidia`)")
+        yield driver_warning(message, "install nvidia-ml-py (the extra `nvidia`)")
     for instance in gpu.instances:
         yield _part(host, subject, instance)
 
@@ -224,13 +223,15 @@ def _shared(host: Host, result: Survey) -> Iterator[Report]:
         try:
             nodes.append(find_nvidia_node(host, path))
         except (NodeFault, HostError) as fault:
-            yield _warning(str(fault), "`nvidia-modprobe -u -c 0 -m`, run as root, makes the nodes that are missing")
+            yield driver_warning(
+                str(fault), "`nvidia-modprobe -u -c 0 -m`, run as root, makes the nodes that are missing"
+            )
     for node in nodes:
         stale = number_fault(host, node)
         if stale is not None:
-            yield _warning(stale, "remove it, and run `nvidia-modprobe -u -c 0` as root")
+            yield driver_warning(stale, "remove it, and run `nvidia-modprobe -u -c 0` as root")
     driver = read_driver(host, result.version)
-    yield from (_warning(warning) for warning in driver.warnings)
+    yield from (driver_warning(warning) for warning in driver.warnings)
     yield Shared(
         family=_NAME,
         kind=_KIND,
@@ -269,10 +270,6 @@ def _how(subject: _Subject) -> str:
     parts = [gpu.model or "GPU", f"{subject.node.host_path}"]
     parts += [f"PCI function {gpu.bdf}"] if gpu.bdf is not None else []
     return f"{', '.join(parts)}; told by {subject.survey.source}"
-
-
-def _warning(message: str, hint: str | None = None) -> Problem:
-    return Problem(severity="warning", rule="nvidia-driver", message=message, hint=hint)
 
 
 FAMILY = Family(

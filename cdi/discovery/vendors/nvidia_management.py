@@ -12,9 +12,9 @@ from cdi.discovery.node import NodeFault, edits_of
 from cdi.discovery.nvidia.driver import read_driver
 from cdi.discovery.nvidia.nodes import find_nvidia_node, number_fault
 from cdi.discovery.nvidia.procfs import read_version
+from cdi.discovery.nvidia.survey import driver_warning
 from cdi.host import Host, HostError
 from cdi.names import natural_key
-from cdi.problem import Problem
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -50,8 +50,7 @@ def _discover(host: Host, _wanted: frozenset[str]) -> Iterator[Report]:
         yield Skipped(family=_NAME, what=_NAME, why="the driver has no nodes in /dev", absent=True)
         return
     driver = read_driver(host, read_version(host), management=True)
-    for warning in driver.warnings:
-        yield Problem(severity="warning", rule="nvidia-driver", message=warning)
+    yield from (driver_warning(warning) for warning in driver.warnings)
     yield Shared(family=_NAME, kind=_KIND, edits=driver.edits, how=driver.how)
 
 
