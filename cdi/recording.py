@@ -7,7 +7,7 @@ __all__ = ["Recorder", "snapshot"]
 import re
 from typing import TYPE_CHECKING
 
-from cdi.discovery import discover, families
+from cdi.discovery import discover, families, host_families
 from cdi.discovery.nvidia.survey import nvml_files
 from cdi.host import Host, HostError, Source, Stat
 from cdi.host.tree import DIRECTORY, FILE, LINK, Entry, format_tree
@@ -43,8 +43,8 @@ def snapshot(host: Host) -> str:
     """
     recorder = Recorder(host.source)
     seen = host.over(recorder)
-    discover(seen)
-    discover(seen, families())  # also those that look only when they are named
+    own, _ = host_families(seen)
+    discover(seen, [*families(), *(family.name for family in own.values())])  # also those that must be named
     for pattern in _BESIDES:
         _read_all(seen, pattern)
     nvml = {path: Entry(stat=FILE.stat, content=content) for path, content in nvml_files(seen).items()}
