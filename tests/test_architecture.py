@@ -47,6 +47,7 @@ FLOORS = {
     "recording": 8,
     "generation": 9,
     "naming": 9,
+    "runtimes": 10,
     "cdi_cli": 11,
 }
 PURE = 4

@@ -148,6 +148,11 @@ class Host:
         """
         return self._root is not None and (self.driver_root_given or _is_own_root(self._root))
 
+    @property
+    def is_here(self) -> bool:
+        """Whether this host's paths are those of this process, so that its programs may be asked."""
+        return self._root is not None and _is_same(self._root, "/")
+
     def read_bytes(self, path: str, *, limit: int = _MAX_READ) -> bytes:
         """Return the content of a regular file; one of more than `limit` bytes is an error."""
         return self._ask("read", path, lambda: self._source.read(path, limit))
@@ -245,7 +250,11 @@ class Host:
 
 def _is_own_root(root: str) -> bool:
     """Return whether a directory is the root of this machine, also as a container with the host's PIDs sees it."""
+    return _is_same(root, "/") or _is_same(root, "/proc/1/root")
+
+
+def _is_same(one: str, other: str) -> bool:
     try:
-        return os.path.samestat(os.stat(root), os.stat("/")) or os.path.samestat(os.stat(root), os.stat("/proc/1/root"))  # noqa: PTH116 - of a string
+        return os.path.samestat(os.stat(one), os.stat(other))  # noqa: PTH116 - of strings
     except OSError:
         return False
