@@ -10,15 +10,10 @@ import msgspec
 import typer
 from msgspec.structs import replace
 
-from cdi.compat import newest_version
-from cdi.discovery import discover
 from cdi.encode import to_data
 from cdi.errors import CdiError, UsageError
-from cdi.generation import generate as generate_from
 from cdi.generation import nothing_found
-from cdi.hostcheck import check_host
 from cdi.names import spec_name
-from cdi.versions import VERSIONS
 from cdi_cli.answer import Answer
 from cdi_cli.differing import Change, changes
 from cdi_cli.documents import Stream, delivered
@@ -29,12 +24,25 @@ from cdi_cli.hosts import (
     Profiles,
     host_of,
     loaded,
-    own_families,
     refuse_conflicts,
+)
+from cdi_cli.making import (
+    Annotations,
+    CdiVersion,
+    Compat,
+    DisableHook,
+    Families,
+    HookPath,
+    Include,
+    Making,
+    Names,
+    NoAll,
+    NoHooks,
+    Numbers,
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Sequence
+    from collections.abc import Iterable, Iterator
     from pathlib import Path
 
     from cdi.discovery import Discovery
@@ -86,10 +94,7 @@ class Staleness(Answer, frozen=True, kw_only=True):
 
 def generate(
     ctx: typer.Context,
-    chosen: Annotated[
-        list[str] | None,
-        typer.Argument(metavar="[FAMILY]...", help="Families of hardware, or vendors; else all.", show_default=False),
-    ] = None,
+    chosen: Families = None,
     *,
     install: Annotated[
         bool,
@@ -110,69 +115,30 @@ def generate(
     explain: Annotated[
         bool, typer.Option("--explain", help="Say how each thing was found, or why not.", show_default=False)
     ] = False,
-    include: Annotated[
-        list[str] | None,
-        typer.Option(metavar="NAME", help="Offer this device although it would be skipped.", show_default=False),
-    ] = None,
+    include: Include = None,
     driver_root: DriverRoot = None,
     dev_root: DevRoot = None,
     library_search_path: LibraryDirs = None,
     profile: Profiles = None,
-    name: Annotated[
-        list[str] | None,
-        typer.Option(
-            "--name",
-            "--device-name-strategy",
-            metavar="WORD",
-            help="Name devices by this, such as bdf, index or uuid; repeatable.",
-            show_default=False,
-        ),
-    ] = None,
+    name: Names = None,
     device_id: Annotated[
         list[str] | None,
         typer.Option(metavar="NAME", help="Only this device, by any of its names; repeatable.", show_default=False),
     ] = None,
-    no_all: Annotated[
-        bool,
-        typer.Option(
-            "--no-all", "--no-all-device", help="Leave out the device that brings all others.", show_default=False
-        ),
-    ] = False,
+    no_all: NoAll = False,
     vendor: Annotated[
         str | None, typer.Option(metavar="NAME", help="The vendor of the only kind.", show_default=False)
     ] = None,
     class_: Annotated[
         str | None, typer.Option("--class", metavar="NAME", help="The class of the only kind.", show_default=False)
     ] = None,
-    cdi_version: Annotated[
-        str | None,
-        typer.Option(metavar="VERSION", help="Write for runtimes that know no more.", show_default=False),
-    ] = None,
-    compat: Annotated[
-        list[str] | None,
-        typer.Option(
-            metavar="RUNTIME", help="Write what this reads, podman-4.9 for example; repeatable.", show_default=False
-        ),
-    ] = None,
-    numbers: Annotated[
-        bool, typer.Option("--numbers", help="Write the numbers of device nodes.", show_default=False)
-    ] = False,
-    annotations: Annotated[
-        bool, typer.Option("--annotations", help="Write NUMA nodes and the like (CDI 0.6.0).", show_default=False)
-    ] = False,
-    no_hooks: Annotated[
-        bool, typer.Option("--no-hooks", help="Use no hook; links become mounts.", show_default=False)
-    ] = False,
-    disable_hook: Annotated[
-        list[str] | None,
-        typer.Option(metavar="NAME", help="Leave out this hook, or all; repeatable.", show_default=False),
-    ] = None,
-    hook_path: Annotated[
-        str | None,
-        typer.Option(
-            "--hook-path", "--nvidia-cdi-hook-path", metavar="PATH", help="The program of hooks.", show_default=False
-        ),
-    ] = None,
+    cdi_version: CdiVersion = None,
+    compat: Compat = None,
+    numbers: Numbers = False,
+    annotations: Annotations = False,
+    no_hooks: NoHooks = False,
+    disable_hook: DisableHook = None,
+    hook_path: HookPath = None,
     force: Annotated[
         bool,
         typer.Option(
@@ -189,28 +155,28 @@ def generate(
     settings: Settings = ctx.obj
     _refuse_two({"--install": install, "--check": check, "--output-file": output_file, "--output-dir": output_dir})
     host = host_of(settings, dev_root=dev_root, driver_root=driver_root, library_dirs=library_search_path)
-    discovery = discover(host, chosen or None, include=include or (), more=own_families(profile))
-    generated = generate_from(
-        discovery,
-        names=name or (),
-        devices=device_id or (),
-        all_device=not no_all,
-        max_version=_cap(cdi_version, compat or ()),
-        numbers=numbers,
-        annotations=annotations,
-        hooks=not no_hooks,
-        disable_hooks=disable_hook or (),
-        hook_program=hook_path,
-        vendor=vendor,
-        class_=class_,
+    making = Making(
+        families=chosen,
+        include=include,
+        profile=profile,
+        cdi_version=cdi_version,
+        compat=compat,
+        choices={
+            "names": name or (),
+            "devices": device_id or (),
+            "all_device": not no_all,
+            "numbers": numbers,
+            "annotations": annotations,
+            "hooks": not no_hooks,
+            "disable_hooks": disable_hook or (),
+            "hook_program": hook_path,
+            "vendor": vendor,
+            "class_": class_,
+        },
     )
-    now = host.remembering()
-    faults = [(spec, problem) for spec in generated.specs for problem in check_host(spec, now)]
-    notes = [problem.advice for problem in discovery.problems]
-    notes += [f"left out {one.family} {one.what}: {one.advice}" for one in discovery.skipped if one.broken]
-    notes += [f"{loss.subject}: {loss.text}" for loss in generated.losses]
-    notes += dict.fromkeys(_fault(spec, problem) for spec, problem in faults)
-    notes += _explanations(discovery, generated) if explain else []
+    made = making.made(host)
+    discovery, generated = made.discovery, made.generated
+    notes = [*made.notes, *(_explanations(discovery, generated) if explain else ())]
     if check:
         comparisons = _comparisons(discovery, generated, settings)
         if comparisons:
@@ -219,7 +185,7 @@ def generate(
         raise nothing_found(discovery, generated)
     directory = settings.dirs[-1] if install else output_dir
     if install and not force:
-        _refuse_faults(problem for _, problem in faults)
+        _refuse_faults(problem for _, problem in made.faults)
         suffix = "json" if settings.output == "json" else "yaml"
         named = {f"{spec_name(spec.vendor, spec.class_)}.{suffix}": spec for spec in generated.specs}
         refuse_conflicts(settings, named)
@@ -232,18 +198,6 @@ def _refuse_two(places: dict[str, object]) -> None:
     if len(given) > 1:
         message = f"{given[0]} and {given[1]} exclude each other"
         raise UsageError(message)
-
-
-def _cap(version: str | None, runtimes: Sequence[str]) -> str | None:
-    """Return the lowest of the versions that the user names, and that the runtimes read."""
-    caps = [version] if version is not None else []
-    caps += [newest_version(runtime) for runtime in runtimes]
-    unknown = next((cap for cap in caps if cap.removeprefix("v") not in VERSIONS), None)
-    return unknown or min(caps, key=lambda cap: VERSIONS.index(cap.removeprefix("v")), default=None)
-
-
-def _fault(spec: Spec, problem: Problem) -> str:
-    return f"{spec.kind}: {problem.advice}"
 
 
 def _refuse_faults(problems: Iterable[Problem]) -> None:

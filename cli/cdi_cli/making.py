@@ -1,0 +1,132 @@
+"""Specs for a host as the options say: what `generate` and `watch` have in common."""
+
+from __future__ import annotations
+
+__all__ = [
+    "Annotations",
+    "CdiVersion",
+    "Compat",
+    "DisableHook",
+    "Families",
+    "HookPath",
+    "Include",
+    "Made",
+    "Making",
+    "Names",
+    "NoAll",
+    "NoHooks",
+    "Numbers",
+]
+
+from typing import TYPE_CHECKING, Annotated, Any
+
+import msgspec
+import typer
+
+from cdi.compat import newest_version
+from cdi.discovery import Discovery, discover
+from cdi.generation import Generated, generate
+from cdi.hostcheck import check_host
+from cdi.model import Spec  # noqa: TC001 - part of a struct
+from cdi.problem import Problem  # noqa: TC001 - as above
+from cdi.versions import VERSIONS
+from cdi_cli.hosts import own_families
+
+if TYPE_CHECKING:
+    from cdi.host import Host
+
+# Options of every command that makes specs.
+Families = Annotated[
+    list[str] | None,
+    typer.Argument(metavar="[FAMILY]...", help="Families of hardware, or vendors; else all.", show_default=False),
+]
+Include = Annotated[
+    list[str] | None,
+    typer.Option(metavar="NAME", help="Offer this device although it would be skipped.", show_default=False),
+]
+Names = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--name",
+        "--device-name-strategy",
+        metavar="WORD",
+        help="Name devices by this, such as bdf, index or uuid; repeatable.",
+        show_default=False,
+    ),
+]
+NoAll = Annotated[
+    bool,
+    typer.Option(
+        "--no-all", "--no-all-device", help="Leave out the device that brings all others.", show_default=False
+    ),
+]
+CdiVersion = Annotated[
+    str | None,
+    typer.Option(metavar="VERSION", help="Write for runtimes that know no more.", show_default=False),
+]
+Compat = Annotated[
+    list[str] | None,
+    typer.Option(
+        metavar="RUNTIME", help="Write what this reads, podman-4.9 for example; repeatable.", show_default=False
+    ),
+]
+Numbers = Annotated[bool, typer.Option("--numbers", help="Write the numbers of device nodes.", show_default=False)]
+Annotations = Annotated[
+    bool, typer.Option("--annotations", help="Write NUMA nodes and the like (CDI 0.6.0).", show_default=False)
+]
+NoHooks = Annotated[bool, typer.Option("--no-hooks", help="Use no hook; links become mounts.", show_default=False)]
+DisableHook = Annotated[
+    list[str] | None,
+    typer.Option(metavar="NAME", help="Leave out this hook, or all; repeatable.", show_default=False),
+]
+HookPath = Annotated[
+    str | None,
+    typer.Option(
+        "--hook-path", "--nvidia-cdi-hook-path", metavar="PATH", help="The program of hooks.", show_default=False
+    ),
+]
+
+
+class Made(msgspec.Struct, frozen=True, kw_only=True):
+    """What a host has, the specs for it, and what would keep containers from starting with one of them."""
+
+    discovery: Discovery
+    generated: Generated
+    faults: tuple[tuple[Spec, Problem], ...]
+
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """What there is to say of it, a line each."""
+        notes = [problem.advice for problem in self.discovery.problems]
+        notes += [f"left out {one.family} {one.what}: {one.advice}" for one in self.discovery.skipped if one.broken]
+        notes += [f"{loss.subject}: {loss.text}" for loss in self.generated.losses]
+        notes += dict.fromkeys(f"{spec.kind}: {problem.advice}" for spec, problem in self.faults)
+        return tuple(notes)
+
+
+class Making(msgspec.Struct, frozen=True, kw_only=True):
+    """How specs are to be made, as the options say; `choices` are further arguments of `cdi.generate`."""
+
+    families: list[str] | None = None
+    include: list[str] | None = None
+    profile: list[str] | None = None
+    cdi_version: str | None = None
+    compat: list[str] | None = None
+    choices: dict[str, Any]
+
+    def made(self, host: Host) -> Made:
+        """Return the specs for a host."""
+        discovery = discover(host, self.families or None, include=self.include or (), more=own_families(self.profile))
+        cap = _cap(self.cdi_version, self.compat or [])
+        generated = generate(discovery, max_version=cap, **self.choices)
+        now = host.remembering()
+        faults = [(spec, problem) for spec in generated.specs for problem in check_host(spec, now)]
+        return Made(discovery=discovery, generated=generated, faults=tuple(faults))
+
+
+def _cap(version: str | None, runtimes: list[str]) -> str | None:
+    """Return the lowest of the versions that the user names, and that the runtimes read."""
+    caps = [version] if version is not None else []
+    caps += [newest_version(runtime) for runtime in runtimes]
+    unknown = next((cap for cap in caps if cap.removeprefix("v") not in VERSIONS), None)
+    return unknown or min(caps, key=lambda cap: VERSIONS.index(cap.removeprefix("v")), default=None)
