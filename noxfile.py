@@ -102,9 +102,9 @@ def package(session: nox.Session) -> None:
 
 @nox.session
 def e2e(session: nox.Session) -> None:
-    """Real containers; needs root and Debian's podman, runc and busybox-static."""
-    session.install(".[all]", *_group("test"))
-    session.run("pytest", "-m", "e2e", "tests/e2e", *session.posargs)
+    """Real containers, by runtimes of several releases of Debian; needs root and what .ci/run installs."""
+    session.install(".[all]", *_group("e2e"))
+    session.run("pytest", "-n", "auto", "-m", "e2e", "tests/e2e", *session.posargs)
 
 
 @nox.session

@@ -1,57 +1,38 @@
-"""A machine of the test's own: the real podman and runc, with private /etc/cdi and /var/run/cdi."""
+"""Machines of the tests' own, with the real container runtimes of this and other releases of Debian."""
 
 from __future__ import annotations
 
+import contextlib
 import os
 import shutil
-import subprocess
-import sys
-from dataclasses import dataclass
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 
-ENTER = Path(__file__).with_name("enter.sh")
-CDI = Path(sys.executable).with_name("cdi")  # the installed command, as users start it
-PACKAGES = {"podman": "podman", "runc": "runc", "busybox": "busybox-static", "unshare": "util-linux"}
-# Limits below the machine's own: podman's defaults need CAP_SYS_RESOURCE, which virtual machines may lack.
-LIMITS = ("--ulimit", "nofile=1024:1024", "--ulimit", "nproc=1000:1000")
+from tests.e2e.busybox import Busybox
+from tests.e2e.engines import ENGINES, Engine, Podman
+from tests.e2e.machine import Machine
+from tests.e2e.roots import SUITES, root_of, sizes
+
+if TYPE_CHECKING:
+    from collections.abc import Generator, Iterator, Mapping
+
+PACKAGES = {
+    "busybox": "busybox-static",
+    "ip": "iproute2",
+    "mmdebstrap": "mmdebstrap",
+    "nsenter": "util-linux",
+    "podman": "podman",
+    "runc": "runc",
+}
 
 
-@dataclass(frozen=True, kw_only=True)
-class Machine:
-    """Directories that the machine shows as /etc/cdi (`etc`) and /var/run/cdi (`run`), and a root file system."""
-
-    path: Path
-    rootfs: Path
-
-    @property
-    def etc(self) -> Path:
-        return self.path / "etc"
-
-    @property
-    def run(self) -> Path:
-        return self.path / "run"
-
-    def specs(self) -> list[Path]:
-        """Return what is installed."""
-        return [*self.etc.iterdir(), *self.run.iterdir()]
-
-    def execute(self, *command: str | Path) -> subprocess.CompletedProcess[str]:
-        """Run a command that sees the private directories; any exit code will do."""
-        enter = ("unshare", "--mount", "--propagation", "private", "sh", ENTER, self.path)
-        return subprocess.run([*enter, *command], check=False, capture_output=True, text=True, timeout=120)
-
-    def cdi(self, *arguments: str | Path) -> subprocess.CompletedProcess[str]:
-        return self.execute(CDI, *arguments)
-
-    def podman(self, *devices: str, script: str = "true", debug: bool = False) -> subprocess.CompletedProcess[str]:
-        """Run a shell script in a container that has these devices."""
-        storage = ("--root", self.path / "storage", "--runroot", "/run/containers", "--storage-driver", "vfs")
-        options = ("--rm", "--network=none", *LIMITS, *(f"--device={name}" for name in devices))
-        level = "--log-level=debug" if debug else "--log-level=error"
-        podman = ("podman", level, "--runtime=runc", *storage)
-        return self.execute(*podman, "run", *options, "--rootfs", self.rootfs, "/bin/sh", "-c", script)
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: pytest.Config) -> None:
+    if config.option.markexpr == "e2e":
+        for root, size in sizes():
+            terminalreporter.write_line(f"{root}: {size / 2**20:.0f} MiB on disk")
 
 
 @pytest.fixture(scope="session", autouse=True)
@@ -67,22 +48,60 @@ def _requirements() -> None:
 
 
 @pytest.fixture(scope="session")
-def rootfs(tmp_path_factory: pytest.TempPathFactory, _requirements: None) -> Path:
-    """Return a root file system that holds busybox and nothing else."""
-    root = tmp_path_factory.mktemp("rootfs")
-    for name in ("bin", "dev", "etc", "opt", "proc", "run", "sys", "tmp", "var"):
-        (root / name).mkdir()
-    busybox = root / "bin/busybox"
-    shutil.copy(str(shutil.which("busybox")), busybox)
-    applets = subprocess.run([busybox, "--list"], check=True, capture_output=True, text=True).stdout.split()
-    for applet in applets:
-        if applet != "busybox":
-            (root / "bin" / applet).symlink_to("busybox")
-    return root
+def busybox(tmp_path_factory: pytest.TempPathFactory, _requirements: None) -> Busybox:
+    return Busybox.make(tmp_path_factory.mktemp("busybox"))
+
+
+@pytest.fixture(scope="session")
+def roots(_requirements: None) -> Mapping[str | None, Path]:
+    """Return a root file system of each suite; None stands for this machine's own."""
+    with ThreadPoolExecutor() as pool:
+        return {None: Path("/"), **dict(zip(SUITES, pool.map(root_of, SUITES), strict=True))}
 
 
 @pytest.fixture
-def machine(tmp_path: Path, rootfs: Path) -> Machine:
-    for name in ("etc", "run", "real-etc"):
-        (tmp_path / name).mkdir()
-    return Machine(path=tmp_path, rootfs=rootfs)
+def machine(tmp_path: Path, tmp_path_factory: pytest.TempPathFactory, _requirements: None) -> Iterator[Machine]:
+    """Yield a machine that has what this one has."""
+    with started(Path("/"), tmp_path, tmp_path_factory) as machine:
+        yield machine
+
+
+@pytest.fixture
+def podman(machine: Machine, busybox: Busybox) -> Podman:
+    return Podman(machine, busybox)
+
+
+@pytest.fixture(params=ENGINES)
+def engine(
+    request: pytest.FixtureRequest,
+    roots: Mapping[str | None, Path],
+    busybox: Busybox,
+    tmp_path: Path,
+    tmp_path_factory: pytest.TempPathFactory,
+) -> Iterator[Engine]:
+    """Yield each runtime as Debian sets it up, not started, on a machine of its own."""
+    suite, kind = ENGINES[request.param]
+    with started(roots[suite], tmp_path, tmp_path_factory) as machine:
+        yield kind(machine, busybox)
+
+
+@pytest.fixture
+def ready(engine: Engine) -> Engine:
+    """Return each runtime, running, with CDI switched on."""
+    if engine.name == "containerd":
+        path = engine.machine.root / "etc/containerd/config.toml"
+        path.write_text(path.read_text().replace("    sandbox", "    enable_cdi = true\n    sandbox"))
+    engine.start()
+    return engine
+
+
+@contextlib.contextmanager
+def started(root: Path, tmp_path: Path, factory: pytest.TempPathFactory) -> Generator[Machine]:
+    """Yield a machine in which the files of the tests have the same paths."""
+    directory = tmp_path / "machine"
+    directory.mkdir()
+    machine = Machine(root, directory, shared=(factory.getbasetemp(),))
+    try:
+        yield machine
+    finally:
+        machine.close()

@@ -1,4 +1,4 @@
-"""A device that `cdi` installed is inside a container that podman and runc started."""
+"""A device that `cdi` installed is inside a container, whichever runtime started it."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 if TYPE_CHECKING:
-    from tests.e2e.conftest import Machine
+    from tests.e2e.engines import Engine
 
 pytestmark = pytest.mark.e2e
 
@@ -36,7 +36,7 @@ def write(path: Path, document: dict[str, Any]) -> Path:
     return path
 
 
-def test_each_edit_of_an_installed_spec_arrives(machine: Machine, tmp_path: Path) -> None:
+def test_each_edit_of_an_installed_spec_arrives(ready: Engine, tmp_path: Path) -> None:
     hook = tmp_path / "hook"
     hook.write_text(HOOK)
     hook.chmod(0o755)
@@ -57,9 +57,9 @@ def test_each_edit_of_an_installed_spec_arrives(machine: Machine, tmp_path: Path
     )
     document["containerEdits"] = {"env": ["CDI_SPEC=for-every-device"]}
 
-    installed = machine.cdi("install", write(tmp_path / "vendor.json", document))
+    installed = ready.machine.cdi("install", write(tmp_path / "vendor.json", document))
     assert (installed.returncode, installed.stderr) == (0, "")
-    container = machine.podman("vendor.com/e2e=dev0", script=FACTS)
+    container = ready.run("vendor.com/e2e=dev0", script=FACTS)
 
     assert container.stderr == ""
     zero = stat.S_IMODE(Path("/dev/zero").stat().st_mode)
@@ -77,20 +77,20 @@ def test_each_edit_of_an_installed_spec_arrives(machine: Machine, tmp_path: Path
     assert json.loads(state)["status"] == "creating"
 
 
-def test_a_spec_generated_for_this_machine_gives_its_devices_to_a_container(machine: Machine) -> None:
-    generated = machine.cdi("generate", "host", "--install")
+def test_a_spec_generated_for_this_machine_gives_its_devices_to_a_container(ready: Engine) -> None:
+    generated = ready.machine.cdi("generate", "host", "--install")
     assert generated.returncode == 0, generated.stderr
-    listed = machine.cdi("devices").stdout.split()
+    listed = ready.machine.cdi("devices").stdout.split()
     paths = [
         node["path"]
-        for file in machine.specs()
-        for device in json.loads(machine.cdi("convert", "--to", "json", file).stdout)["devices"]
+        for file in ready.machine.specs()
+        for device in json.loads(ready.machine.cdi("convert", "--to", "json", file).stdout)["devices"]
         for node in device["containerEdits"]["deviceNodes"]
     ]
     assert paths
 
     script = f"stat -c '%n %t:%T' {' '.join(sorted(set(paths)))}"
-    container = machine.podman(*listed, script=script)
+    container = ready.run(*listed, script=script)
 
     assert container.stderr == ""
     assert container.stdout.splitlines() == [f"{path} {numbers(path)}" for path in sorted(set(paths))]
@@ -102,20 +102,20 @@ def numbers(path: str) -> str:
     return f"{os.major(device):x}:{os.minor(device):x}"
 
 
-def test_the_later_directory_wins_as_the_registry_says(machine: Machine) -> None:
-    write(machine.etc / "vendor.json", spec("dev0", env=["CDI_FROM=etc"]))
-    write(machine.run / "vendor.json", spec("dev0", env=["CDI_FROM=run"]))
+def test_the_later_directory_wins_as_the_registry_says(ready: Engine) -> None:
+    write(ready.machine.etc / "vendor.json", spec("dev0", env=["CDI_FROM=etc"]))
+    write(ready.machine.run / "vendor.json", spec("dev0", env=["CDI_FROM=run"]))
 
-    assert "CDI_FROM=run" in machine.cdi("show", "vendor.com/e2e=dev0").stdout
-    assert machine.podman("vendor.com/e2e=dev0", script="echo $CDI_FROM").stdout == "run\n"
+    assert "CDI_FROM=run" in ready.machine.cdi("show", "vendor.com/e2e=dev0").stdout
+    assert ready.run("vendor.com/e2e=dev0", script="echo $CDI_FROM").stdout == "run\n"
 
 
-def test_an_uninstalled_device_is_gone(machine: Machine, tmp_path: Path) -> None:
+def test_an_uninstalled_device_is_gone(ready: Engine, tmp_path: Path) -> None:
     file = write(tmp_path / "vendor.json", spec("dev0", env=["CDI_FROM=etc"]))
-    assert machine.cdi("install", file).returncode == 0
-    assert machine.podman("vendor.com/e2e=dev0").returncode == 0
+    assert ready.machine.cdi("install", file).returncode == 0
+    assert ready.run("vendor.com/e2e=dev0").returncode == 0
 
-    assert machine.cdi("uninstall", "vendor.com/e2e").returncode == 0
+    assert ready.machine.cdi("uninstall", "vendor.com/e2e").returncode == 0
 
-    assert machine.specs() == []
-    assert "unresolvable CDI devices vendor.com/e2e=dev0" in machine.podman("vendor.com/e2e=dev0").stderr
+    assert ready.machine.specs() == []
+    assert "unresolvable CDI devices vendor.com/e2e=dev0" in ready.run("vendor.com/e2e=dev0").stderr

@@ -12,7 +12,8 @@ import pytest
 from tests.nvml import fake_nvml as fake
 
 if TYPE_CHECKING:
-    from tests.e2e.conftest import Machine
+    from tests.e2e.engines import Podman
+    from tests.e2e.machine import Machine
 
 pytestmark = pytest.mark.e2e
 
@@ -49,13 +50,13 @@ def driver(tmp_path: Path) -> Path:
     return root
 
 
-def test_a_gpu_arrives_without_hooks_in_an_old_runtime(machine: Machine, driver: Path) -> None:
+def test_a_gpu_arrives_without_hooks_in_an_old_runtime(podman: Podman, driver: Path) -> None:
     options = ("--driver-root", driver, "--no-hooks", "--compat", "podman-4.3", "--install")
-    generated = machine.cdi("generate", "nvidia-gpu", *options)
+    generated = podman.machine.cdi("generate", "nvidia-gpu", *options)
     assert generated.returncode == 0, generated.stderr
-    assert machine.cdi("validate", "--strict", "--host").returncode == 0
+    assert podman.machine.cdi("validate", "--strict", "--host").returncode == 0
 
-    container = machine.podman("nvidia.com/gpu=0", script=FACTS)
+    container = podman.run("nvidia.com/gpu=0", script=FACTS)
 
     assert (container.returncode, container.stderr) == (0, "")
     assert container.stdout.splitlines() == [
@@ -67,18 +68,18 @@ def test_a_gpu_arrives_without_hooks_in_an_old_runtime(machine: Machine, driver:
         " 00",
         "void",
     ]
-    assert machine.podman(f"nvidia.com/gpu={GPU.uuid}", script=FACTS).stdout == container.stdout
-    assert machine.podman("nvidia.com/gpu=all", script=FACTS).stdout == container.stdout
+    assert podman.run(f"nvidia.com/gpu={GPU.uuid}", script=FACTS).stdout == container.stdout
+    assert podman.run("nvidia.com/gpu=all", script=FACTS).stdout == container.stdout
 
 
-def test_hooks_run_in_their_order_with_their_arguments(machine: Machine, driver: Path, tmp_path: Path) -> None:
+def test_hooks_run_in_their_order_with_their_arguments(podman: Podman, driver: Path, tmp_path: Path) -> None:
     hook = tmp_path / "nvidia-cdi-hook"
     hook.write_text(HOOK)
     hook.chmod(0o755)
-    generated = machine.cdi("generate", "nvidia-gpu", "--driver-root", driver, "--hook-path", hook, "--install")
+    generated = podman.machine.cdi("generate", "nvidia-gpu", "--driver-root", driver, "--hook-path", hook, "--install")
     assert generated.returncode == 0, generated.stderr
 
-    assert machine.podman("nvidia.com/gpu=0").returncode == 0
+    assert podman.run("nvidia.com/gpu=0").returncode == 0
 
     lines = Path(f"{hook}.ran").read_text().splitlines()
     assert [line.split()[0] for line in lines] == [
@@ -100,13 +101,13 @@ def test_a_spec_whose_hooks_are_missing_is_not_installed(machine: Machine, drive
     assert machine.cdi("generate", "nvidia-gpu", "--driver-root", driver, "-o", "json").returncode == 0
 
 
-def test_what_was_renumbered_since_is_the_right_device_all_the_same(machine: Machine, driver: Path) -> None:
+def test_what_was_renumbered_since_is_the_right_device_all_the_same(podman: Podman, driver: Path) -> None:
     options = ("--driver-root", driver, "--no-hooks", "--compat", "podman-4.3", "--install")
-    assert machine.cdi("generate", "nvidia-gpu", *options).returncode == 0
+    assert podman.machine.cdi("generate", "nvidia-gpu", *options).returncode == 0
     (driver / "dev/nvidia-uvm").unlink()
     os.mknod(driver / "dev/nvidia-uvm", 0o020666, os.makedev(1, 9))
 
-    assert machine.podman("nvidia.com/gpu=0", script="stat -c %t:%T /dev/nvidia-uvm").stdout == "1:9\n"
+    assert podman.run("nvidia.com/gpu=0", script="stat -c %t:%T /dev/nvidia-uvm").stdout == "1:9\n"
 
-    (file,) = machine.specs()
-    assert "major" not in json.dumps(machine.cdi("convert", "--to", "json", file).stdout)
+    (file,) = podman.machine.specs()
+    assert "major" not in json.dumps(podman.machine.cdi("convert", "--to", "json", file).stdout)

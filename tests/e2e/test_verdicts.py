@@ -18,7 +18,8 @@ from cdi.report import check
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from tests.e2e.conftest import Machine
+    from tests.e2e.engines import Podman
+    from tests.e2e.machine import Machine
 
 pytestmark = pytest.mark.e2e
 
@@ -66,44 +67,44 @@ def sample(*, valid: bool) -> dict[str, str]:
     }
 
 
-def refusals(machine: Machine, documents: dict[str, str]) -> list[str]:
+def refusals(podman: Podman, documents: dict[str, str]) -> list[str]:
     """Return podman's errors about these files in /etc/cdi, one for each file that it refused."""
-    for path in machine.etc.iterdir():
+    for path in podman.machine.etc.iterdir():
         path.unlink()
     for name, text in documents.items():
-        (machine.etc / name).write_text(text)
-    log = machine.podman("vendor.com/e2e=nothing", debug=True).stderr
+        (podman.machine.etc / name).write_text(text)
+    log = podman.run("vendor.com/e2e=nothing", debug=True).stderr
     assert "panic" not in log
     assert "unresolvable CDI devices vendor.com/e2e=nothing" in log
     return re.findall(r"\* (failed to load CDI Spec.*?)(?=\\n)", log)
 
 
-def test_podman_loads_what_we_call_valid(machine: Machine) -> None:
+def test_podman_loads_what_we_call_valid(podman: Podman) -> None:
     documents = sample(valid=True)
     assert len(documents) > 100
-    assert refusals(machine, documents) == []
+    assert refusals(podman, documents) == []
 
 
-def test_podman_refuses_what_we_call_invalid(machine: Machine) -> None:
+def test_podman_refuses_what_we_call_invalid(podman: Podman) -> None:
     documents = sample(valid=False)
     assert len(documents) > 100
-    if len(refusals(machine, documents)) != len(documents):
-        loaded = [name for name, text in documents.items() if not refusals(machine, {name: text})]
+    if len(refusals(podman, documents)) != len(documents):
+        loaded = [name for name, text in documents.items() if not refusals(podman, {name: text})]
         assert loaded == []
 
 
 @pytest.mark.parametrize("text", CRASHING)
-def test_a_file_that_crashes_podman_is_not_installed(text: str, machine: Machine, tmp_path: Path) -> None:
+def test_a_file_that_crashes_podman_is_not_installed(text: str, podman: Podman, tmp_path: Path) -> None:
     file = tmp_path / "spec.json"
     file.write_text(text)
 
-    installed = machine.cdi("install", file)
+    installed = podman.machine.cdi("install", file)
 
     assert installed.returncode == 1
     assert installed.stderr
-    assert machine.specs() == []
-    (machine.etc / file.name).write_text(text)
-    assert "panic: runtime error" in machine.podman("vendor.com/e2e=nothing").stderr
+    assert podman.machine.specs() == []
+    (podman.machine.etc / file.name).write_text(text)
+    assert "panic: runtime error" in podman.run("vendor.com/e2e=nothing").stderr
 
 
 @pytest.mark.parametrize("text", CRASHING[:3])
