@@ -4,6 +4,7 @@ from __future__ import annotations
 
 __all__ = [
     "CdiError",
+    "ConfigInvalid",
     "FileConflict",
     "FileError",
     "InjectionFailed",
@@ -44,6 +45,10 @@ class SpecInvalid(CdiError):
         first = errors[0].render(source) if errors else f"{source}: invalid spec"
         more = f" (and {len(errors) - 1} more)" if len(errors) > 1 else ""
         super().__init__(first + more, hint=errors[0].hint if errors else None)
+
+
+class ConfigInvalid(CdiError):
+    """A runtime's configuration that cannot be read, or not be changed without changing more than was asked for."""
 
 
 class UnresolvedDevices(CdiError):

@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 __all__ = [
+    "Attributes",
     "kind_of_file",
+    "lock_open",
     "locked_directory",
+    "open_in",
     "os_errors",
     "put",
     "read",
@@ -22,11 +25,13 @@ import time
 from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING
 
+import msgspec
+
 from cdi.document import MAX_BYTES
 from cdi.errors import FileError, Locked
 
 if TYPE_CHECKING:
-    from collections.abc import Generator
+    from collections.abc import Callable, Generator
     from pathlib import Path
 
 _TEMPORARY = ".cdi-tools-"  # with the suffix .tmp, which runtimes do not read
@@ -42,6 +47,8 @@ _KINDS_OF_FILE = (
     (stat.S_ISCHR, "a device"),
     (stat.S_ISBLK, "a device"),
 )
+# Extended attributes that say who may read a file: its SELinux label, its access list.
+_KEPT = ("security.selinux", "system.posix_acl_access")
 _MAY_NOT = "run as root, or choose another directory"
 _FULL = "free some space; what was there before is untouched"
 _WRITE_HINTS = {
@@ -51,6 +58,34 @@ _WRITE_HINTS = {
     errno.ENOSPC: _FULL,
     errno.EDQUOT: _FULL,
 }
+
+
+class Attributes(msgspec.Struct, frozen=True, kw_only=True):
+    """Whose a file is and who may read it; an owner of None is whoever writes it."""
+
+    mode: int = 0o644  # any user may start containers
+    uid: int | None = None
+    gid: int | None = None
+    extended: dict[str, bytes] = {}
+
+    @classmethod
+    def of(cls, descriptor: int) -> Attributes:
+        """Return those of an open file."""
+        status = os.fstat(descriptor)
+        extended: dict[str, bytes] = {}
+        for name in _KEPT:
+            with suppress(OSError):  # without such a label, or on a file system that has none
+                extended[name] = os.getxattr(descriptor, name)
+        return cls(mode=stat.S_IMODE(status.st_mode), uid=status.st_uid, gid=status.st_gid, extended=extended)
+
+    def give(self, descriptor: int) -> None:
+        """Give them to an open file, whatever the umask."""
+        status = os.fstat(descriptor)
+        if (self.uid, self.gid) not in {(None, None), (status.st_uid, status.st_gid)}:
+            os.fchown(descriptor, -1 if self.uid is None else self.uid, -1 if self.gid is None else self.gid)
+        os.fchmod(descriptor, self.mode)
+        for name, value in self.extended.items():
+            os.setxattr(descriptor, name, value)
 
 
 def read(path: str | os.PathLike[str]) -> bytes:
@@ -64,24 +99,41 @@ def read(path: str | os.PathLike[str]) -> bytes:
 def read_in(directory: int, name: str) -> bytes | None:
     """Return the content of a file of an open directory, None when it cannot be read or is not a regular file."""
     try:
-        _refuse_irregular(os.stat(name, dir_fd=directory, follow_symlinks=False), name)
-        return read_open(os.open(name, _READ | os.O_NOFOLLOW, dir_fd=directory), name)
+        return read_open(open_in(directory, name), name)
     except (OSError, FileError):
         return None
 
 
-def put(directory: int, name: str, content: bytes) -> None:
-    """Give a file of an open directory this content and mode 0644, whole or not at all."""
+def open_in(directory: int, name: str) -> int:
+    """Return a descriptor to read a regular file of an open directory, for the caller to close."""
+    _refuse_irregular(os.stat(name, dir_fd=directory, follow_symlinks=False), name)
+    return os.open(name, _READ | os.O_NOFOLLOW, dir_fd=directory)
+
+
+def put(
+    directory: int,
+    name: str,
+    content: bytes,
+    *,
+    attributes: Attributes | None = None,
+    last_look: Callable[[], None] | None = None,
+) -> None:
+    """Give a file of an open directory this content and mode 0644, or other attributes, whole or not at all.
+
+    `last_look` is called when all is on the disk but for the name, and may raise to leave it at that.
+    """
     temporary = f"{_TEMPORARY}{os.urandom(8).hex()}.tmp"
     flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
     descriptor = os.open(temporary, flags, 0o600, dir_fd=directory)
     try:
         try:
             _write_all(descriptor, content)
-            os.fchmod(descriptor, 0o644)  # whatever the umask: any user may start containers
+            (attributes or Attributes()).give(descriptor)
             os.fsync(descriptor)
         finally:
             os.close(descriptor)
+        if last_look is not None:
+            last_look()
         os.rename(temporary, name, src_dir_fd=directory, dst_dir_fd=directory)
     except BaseException:
         with suppress(OSError):
@@ -117,10 +169,25 @@ def locked_directory(path: Path, timeout: float) -> Generator[int]:
         descriptor = _open_directory(path)
     try:
         with os_errors("lock", path):
-            _wait_for_lock(descriptor, path, timeout)
+            lock_open(descriptor, path, timeout)
         yield descriptor
     finally:
         os.close(descriptor)
+
+
+def lock_open(descriptor: int, path: str | os.PathLike[str], timeout: float) -> None:
+    """Lock an open directory until it is closed; raise `Locked` after `timeout` seconds."""
+    deadline = time.monotonic() + timeout
+    while True:
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            if time.monotonic() >= deadline:
+                message = f"another process has held the lock of {os.fspath(path)!r} for {timeout:g} s"
+                raise Locked(message, hint="try again; lslocks shows who holds it") from None
+            time.sleep(_RETRY)
+        else:
+            return
 
 
 def kind_of_file(status: os.stat_result) -> str:
@@ -192,17 +259,3 @@ def _make_directory(path: Path) -> None:
         sync_directory(descriptor)
     finally:
         os.close(descriptor)
-
-
-def _wait_for_lock(descriptor: int, path: Path, timeout: float) -> None:
-    deadline = time.monotonic() + timeout
-    while True:
-        try:
-            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            if time.monotonic() >= deadline:
-                message = f"another process has held the lock of {str(path)!r} for {timeout:g} s"
-                raise Locked(message, hint="try again; lslocks shows who holds it") from None
-            time.sleep(_RETRY)
-        else:
-            return
