@@ -7,6 +7,8 @@ __all__ = ["Recorder", "snapshot"]
 import re
 from typing import TYPE_CHECKING
 
+from msgspec.structs import replace
+
 from cdi.discovery import discover, families, host_families
 from cdi.discovery.nvidia.survey import nvml_files
 from cdi.host import Host, HostError, Source, Stat
@@ -149,7 +151,7 @@ class Recorder:
             program = Entry(stat=Stat(type="f", mode=_PROGRAM_MODE))
             file = program if stat.mode & _EXECUTABLE else FILE
             plain = {"d": DIRECTORY, "f": file, "l": Entry(stat=LINK, target=target)}
-            entries[path] = plain.get(stat.type) or Entry(stat=stat)
+            entries[path] = plain.get(stat.type) or Entry(stat=replace(stat, modified=None))
         return entries[path].target
 
     def _add_names(self, place: str, entries: dict[str, Entry]) -> None:

@@ -48,6 +48,7 @@ class Stat(msgspec.Struct, frozen=True, kw_only=True):
     gid: int = 0
     major: int | None = None  # of c and b
     minor: int | None = None
+    modified: float | None = None  # seconds since 1970, where known
 
     @property
     def is_node(self) -> bool:
@@ -303,6 +304,7 @@ def _stat(status: os.stat_result) -> Stat:
         gid=status.st_gid,
         major=os.major(status.st_rdev) if numbered else None,
         minor=os.minor(status.st_rdev) if numbered else None,
+        modified=status.st_mtime,
     )
 
 

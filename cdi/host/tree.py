@@ -7,6 +7,7 @@ r"""A host as text, one entry a line: for examples, tests and bug reports.
     /sys/class/net/eth1/speed ! EINVAL                         reading it fails
     /dev/kvm : c 10 232 0660 0 108                             type, major, minor, mode, then uid and gid
     /usr/bin/hook : f 0755                                     so also f, d, s and p, which have no numbers
+    /etc/crio/crio.conf : f 0644 @1764000000                   when it was modified, in seconds since 1970
     /sys/class/infiniband/                                     an empty directory
 
 Directories above an entry need no line. A path with spaces, or one that starts with a quotation mark, is written
@@ -226,6 +227,7 @@ def _parse_link(rest: str) -> Entry:
 
 
 def _parse_stat(rest: str) -> Entry:
+    rest, _, modified = rest.partition("@")
     kind, *numbers = rest.split()
     wanted = 2 if kind in {"c", "b"} else 0
     if kind not in {"f", "d", "c", "b", "p", "s"} or len(numbers) not in {wanted + 1, wanted + 3}:
@@ -234,7 +236,8 @@ def _parse_stat(rest: str) -> Entry:
     major, minor = (int(numbers[0]), int(numbers[1])) if wanted else (None, None)
     mode = int(numbers[wanted], 8)
     uid, gid = (int(n) for n in numbers[wanted + 1 :] or (0, 0))
-    return Entry(stat=Stat(type=kind, mode=mode, uid=uid, gid=gid, major=major, minor=minor))
+    when = float(modified) if modified else None
+    return Entry(stat=Stat(type=kind, mode=mode, uid=uid, gid=gid, major=major, minor=minor, modified=when))
 
 
 def _parse_error(rest: str) -> Entry:
@@ -291,7 +294,8 @@ def _format_file(name: str, entry: Entry) -> str:
 def _format_stat(stat: Stat) -> str:
     numbers = "" if stat.major is None else f"{stat.major} {stat.minor} "
     owner = f" {stat.uid} {stat.gid}" if stat.uid or stat.gid else ""
-    return f"{stat.type} {numbers}{stat.mode:04o}{owner}"
+    modified = f" @{stat.modified:.15g}" if stat.modified is not None else ""
+    return f"{stat.type} {numbers}{stat.mode:04o}{owner}{modified}"
 
 
 def _quoted(text: str) -> str:
