@@ -57,6 +57,11 @@ class Runtime(msgspec.Struct, frozen=True, kw_only=True):
     remarks: tuple[str, ...] = ()  # what its user should know and no field says
 
     @property
+    def label(self) -> str:
+        """The runtime as a person would name it: `podman 4.3.1`."""
+        return f"{self.name} {self.version}" if self.version is not None else self.name
+
+    @property
     def release(self) -> str | None:
         """`podman-4.3.1`, as `cdi.compat.newest_version` takes it."""
         return None if self.version is None else f"{self.name}-{self.version}"
