@@ -18,7 +18,7 @@ def ctr(installed: Installed) -> Settings:
     return Settings(
         enabled=enabled,
         enabled_why="ctr takes CDI names since 2.0" if enabled is False else "always on",
-        spec_dirs=DEFAULT_DIRS if enabled is not False else (),
+        spec_dirs=DEFAULT_DIRS,
         spec_dirs_why=installed.default,
         low_level="runc",
     )
@@ -33,7 +33,7 @@ def nerdctl(installed: Installed) -> Settings:
     return Settings(
         enabled=None if configs.problems else enabled,
         enabled_why="nerdctl takes CDI names since 2.1" if enabled is False else "always on",
-        spec_dirs=() if enabled is False else strings(dirs.value) if dirs is not None else DEFAULT_DIRS,
+        spec_dirs=strings(dirs.value) if dirs is not None else DEFAULT_DIRS,
         spec_dirs_why=dirs.why if dirs is not None else installed.default,
         low_level="runc",
         configs=configs.paths,
@@ -67,7 +67,7 @@ def buildkit(installed: Installed) -> Settings:
     return Settings(
         enabled=None if configs.problems else enabled,
         enabled_why=f"buildkitd does not start with this {_BUILDKIT}" if configs.problems else enabled_why,
-        spec_dirs=spec_dirs if enabled is not False else (),
+        spec_dirs=spec_dirs,
         spec_dirs_why=why,
         low_level=low_level.rpartition("/")[2],
         low_level_paths=(low_level,) if low_level.startswith("/") else (),

@@ -60,7 +60,7 @@ def read_containerd(installed: Installed, path: str) -> Settings:
     return Settings(
         enabled=enabled,
         enabled_why=enabled_why,
-        spec_dirs=() if enabled is False else strings(dirs.value) if dirs is not None and known else DEFAULT_DIRS,
+        spec_dirs=strings(dirs.value) if dirs is not None and known else DEFAULT_DIRS,
         spec_dirs_why=dirs.why if dirs is not None and known else installed.default,
         low_level=name,
         low_level_paths=binaries,

@@ -36,7 +36,7 @@ def crio(installed: Installed) -> Settings:
     return Settings(
         enabled=enabled if configs.problems else enabled is not False,
         enabled_why=why,
-        spec_dirs=dirs if enabled is not False else (),
+        spec_dirs=dirs,
         spec_dirs_why=dirs_why,
         low_level=name,
         low_level_paths=(path.value,) if path is not None and isinstance(path.value, str) and path.value else (),

@@ -30,7 +30,7 @@ def docker(installed: Installed) -> Settings:
     return Settings(
         enabled=enabled,
         enabled_why=enabled_why,
-        spec_dirs=dirs if enabled is not False else (),
+        spec_dirs=dirs,
         spec_dirs_why=dirs_why,
         low_level=name,
         low_level_paths=(path,) if isinstance(path, str) and path.startswith("/") else (),

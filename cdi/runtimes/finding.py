@@ -76,7 +76,7 @@ def _find(name: str, host: Host, programs: Programs, processes: Sequence[Process
     kind = _KINDS[name]
     paths = [path for path in programs.find(kind.programs) if _is_own(host, path, kind)]
     process = next(_daemons(name, kind, processes), None)
-    if process is not None and programs.is_program(process.program):
+    if process is not None and kind.engine is None and programs.is_program(process.program):
         own = host.resolve(process.program)
         paths = [process.program, *(path for path in paths if host.resolve(path) != own)]
     if not paths:
@@ -93,8 +93,8 @@ def _find(name: str, host: Host, programs: Programs, processes: Sequence[Process
         version_why=program.version_why,
         enabled=settings.enabled,
         enabled_why=settings.enabled_why,
-        spec_dirs=settings.spec_dirs,
-        spec_dirs_why=settings.spec_dirs_why,
+        spec_dirs=settings.spec_dirs if settings.enabled is not False else (),
+        spec_dirs_why=settings.spec_dirs_why if settings.enabled is not False else "",
         newest_version=newest,
         newest_version_why=newest_why,
         low_level=find_low_level(programs, settings.low_level, settings.low_level_paths)

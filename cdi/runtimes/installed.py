@@ -48,7 +48,10 @@ class Installed(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Settings(msgspec.Struct, frozen=True, kw_only=True):
-    """What of CDI a runtime has switched on, and the low-level runtime that it starts; as in `Runtime`."""
+    """What of CDI a runtime has switched on, and the low-level runtime that it starts; as in `Runtime`.
+
+    `spec_dirs` are also those that it would read if CDI were on.
+    """
 
     enabled: bool | None
     enabled_why: str

@@ -35,8 +35,6 @@ def _settings(installed: Installed, *, first: tuple[int, ...], obeys: tuple[int,
     order: list[Config | None] = [files[0], *drop_ins[0], files[1], *drop_ins[1]]
     enabled = installed.since(*first)
     dirs, dirs_why, remarks = _dirs(installed, order, obeys)
-    if enabled is False:
-        dirs, dirs_why = (), ""
     runtime = last(order, "engine", "runtime")
     name = runtime.value if runtime is not None and isinstance(runtime.value, str) else _present(installed.host)
     named = last(order, "engine", "runtimes", name) if name else None

@@ -17,6 +17,8 @@ if TYPE_CHECKING:
     from cdi.host import Host
 
 _DELETED = " (deleted)"
+# Subcommands and options of daemons' programs that serve nobody: `containerd config dump`.
+_NOT_SERVING = frozenset({"--help", "--version", "-h", "-v", "config", "help", "kubectl", "status", "version", "wipe"})
 _START = 22 - 3  # starttime is field 22 of proc_pid_stat(5), the first behind the name is field 3
 
 
@@ -37,7 +39,7 @@ class Process(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def find_processes(host: Host, names: Collection[str]) -> tuple[Process, ...]:
-    """Return the processes of programs with these names, the oldest first; those in containers are not the host's."""
+    """Return the daemons with these programs, the oldest first; those in containers are not the host's."""
     try:
         pids = [int(name) for name in host.listdir("/proc", natural=False) if name.isdecimal()]
     except HostError:
@@ -46,7 +48,10 @@ def find_processes(host: Host, names: Collection[str]) -> tuple[Process, ...]:
     found: list[Process] = []
     for pid in sorted(pids):
         program, replaced = _program(host, pid)
-        if program.rpartition("/")[2] not in names or _in_container(host, pid):
+        if program.rpartition("/")[2] not in names or _is_elsewhere(host, pid):
+            continue
+        arguments = _words(host, f"/proc/{pid}/cmdline")
+        if _NOT_SERVING.intersection(arguments[1:]):
             continue
         boot = _boot_time(host) if boot is None else boot
         started = _started(host, pid, boot)
@@ -55,7 +60,7 @@ def find_processes(host: Host, names: Collection[str]) -> tuple[Process, ...]:
         process = Process(
             pid=pid,
             program=program,
-            arguments=tuple(_words(host, f"/proc/{pid}/cmdline")),
+            arguments=tuple(arguments),
             started=started,
             replaced=replaced,
             environment=dict(_pairs(_words(host, f"/proc/{pid}/environ"))),
@@ -90,9 +95,11 @@ def _program(host: Host, pid: int) -> tuple[str, bool]:
     return target.removesuffix(_DELETED), target.endswith(_DELETED)
 
 
-def _in_container(host: Host, pid: int) -> bool:
-    """Return whether a process has a PID of its own elsewhere (`NSpid: 4711 1`)."""
+def _is_elsewhere(host: Host, pid: int) -> bool:
+    """Return whether a process has another root, or a PID of its own in a container (`NSpid: 4711 1`)."""
     try:
+        if host.lookup(f"/proc/{pid}/root", follow=False) and host.readlink(f"/proc/{pid}/root") != "/":
+            return True
         status = host.read_text(f"/proc/{pid}/status")
     except HostError:
         return False

@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from cdi.problem import Problem
 
 
-class LowLevel(msgspec.Struct, frozen=True, kw_only=True):
+class LowLevel(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
     """The program that makes the containers (runc, crun); `lacks` names the fields of edits that it ignores."""
 
     name: str
@@ -21,7 +21,7 @@ class LowLevel(msgspec.Struct, frozen=True, kw_only=True):
     lacks: tuple[str, ...] = ()
 
 
-class Daemon(msgspec.Struct, frozen=True, kw_only=True):
+class Daemon(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
     """A running daemon: `started` in seconds since 1970, `outdated_by` the files that it reads changed since then."""
 
     pid: int
@@ -31,7 +31,7 @@ class Daemon(msgspec.Struct, frozen=True, kw_only=True):
     outdated_by: tuple[str, ...] = ()
 
 
-class Runtime(msgspec.Struct, frozen=True, kw_only=True):
+class Runtime(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
     """An installed runtime; a `…_why` says where a fact is from: a file with its line, or the default of a version.
 
     `name` is as in `cdi.compat.RUNTIMES`, or `k3s`, `rke2`, `ctr`. `enabled` is None when it cannot be told.

@@ -53,6 +53,9 @@ SECTIONS: dict[str, dict[str, Entry]] = {
         "inject": Entry("inject", "Add devices to an OCI runtime spec.", _DIRS),
         "resolve": Entry("inject", "Add the devices that an OCI runtime spec asks for.", _DIRS),
     },
+    "This node": {
+        "runtime": Entry("runtime", "Show what of CDI the container runtimes have switched on.", _HOST),
+    },
     "Shell": {
         "completion": Entry("completion", "Print the completion script for a shell."),
     },

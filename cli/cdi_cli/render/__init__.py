@@ -42,6 +42,7 @@ _RENDERERS: dict[str, dict[str, str]] = {
     "Families": {"text": "profile:families"} | _DATA,
     "Hardware": {"text": "hardware:text"} | _DATA,
     "Installed": {"text": "installed:installed"} | _DATA,
+    "RuntimeStatus": {"text": "runtime:status"} | _DATA,
     "Schema": _DATA,
     "Script": {"text": "plain:text"},
     "Shown": {"text": "shown:text"} | _DATA,
