@@ -23,6 +23,9 @@ RETRY = (
 )
 
 
+_numbers = itertools.count()
+
+
 class CriError(Exception):
     """What the runtime answered instead."""
 
@@ -32,14 +35,15 @@ class Client:
 
     def __init__(self, socket: Path, *, image: str) -> None:
         self._image = image
-        self._numbers = itertools.count()
+
         # Neither has types: this is imported when it is used, and makes the messages from the file.
         self._grpc: Any = importlib.import_module("grpc")
         self._messages, services = self._grpc.protos_and_services("tests/e2e/cri.proto")
         self._channel = self._grpc.insecure_channel(f"unix:{socket}", options=RETRY)
         self._service = services.RuntimeServiceStub(self._channel)
+        pod = f"pod{next(_numbers)}"  # the last one stays when the daemon is started again
         self._sandbox_config = self._messages.PodSandboxConfig(
-            metadata={"name": "pod", "uid": "pod", "namespace": "default"},
+            metadata={"name": pod, "uid": pod, "namespace": "default"},
             linux={"security_context": {"namespace_options": {"network": self._messages.NODE}}},
         )
         self._pod: str | None = None
@@ -74,7 +78,7 @@ class Client:
         if self._pod is None:
             self._pod = self._call("RunPodSandbox", config=self._sandbox_config).pod_sandbox_id
         config = {
-            "metadata": {"name": f"container{next(self._numbers)}"},
+            "metadata": {"name": f"container{next(_numbers)}"},
             "image": {"image": self._image},
             "command": ["/bin/sleep", "600"],
             "annotations": annotations,

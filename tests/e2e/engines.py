@@ -53,6 +53,11 @@ class Engine(ABC):
     def run(self, *devices: str, script: str = "true") -> subprocess.CompletedProcess[str]:
         """Run a shell script in a container that has these devices."""
 
+    def complaints(self) -> str:
+        """Return what the runtime says, for its own eyes, of the files in the spec directories."""
+        done = self.run("vendor.com/e2e=nothing")
+        return done.stderr + (self.daemon.log if self.daemon is not None else "")
+
     def _version(self, *command: str) -> str:
         output = self.machine.execute(*command).stdout
         found = re.search(r"\d+\.\d+\.\d+", output)
@@ -63,12 +68,20 @@ class Engine(ABC):
 class Podman(Engine):
     name = "podman"
 
-    def run(self, *devices: str, script: str = "true", debug: bool = False) -> subprocess.CompletedProcess[str]:
-        level = "debug" if debug else "error"
-        general = (f"--log-level={level}", "--runtime=runc", "--storage-driver=vfs")
+    level = "error"
+
+    def run(self, *devices: str, script: str = "true") -> subprocess.CompletedProcess[str]:
+        general = (f"--log-level={self.level}", "--runtime=runc", "--storage-driver=vfs")
         options = ("--rm", "--network=none", *LIMITS, *(f"--device={name}" for name in devices))
         container = ("--rootfs", self.busybox.rootfs)
         return self.machine.execute("podman", *general, "run", *options, *container, "/bin/sh", "-c", script)
+
+    def complaints(self) -> str:
+        self.level = "debug"  # at which it says nothing of a container, but all of a file
+        try:
+            return super().complaints()
+        finally:
+            self.level = "error"
 
 
 class Containerd(Engine):

@@ -147,6 +147,10 @@ class Daemon:
         message = f"{self.name} {state}:\n{self.log}"
         raise RuntimeError(message)
 
+    def wait_for_end(self, *, seconds: float = 30) -> None:
+        """Wait until it ends by itself."""
+        self._process.wait(timeout=seconds)
+
     def signal(self, name: str) -> None:
         pid = (self._machine.root / self._pid).read_text().strip()
         self._machine.execute("/bin/sh", "-c", f"kill -{name} {pid}")

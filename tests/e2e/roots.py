@@ -29,13 +29,11 @@ CACHE = Path(os.environ.get("CDI_TOOLS_E2E_CACHE", "/var/cache/cdi-tools-e2e"))
 KEYRING = Path("/usr/share/keyrings/debian-archive-keyring.gpg")
 STAMP = "complete.json"
 MONTH = 30 * 24 * 3600.0
-# By suite: mount, iproute2 and libexpat1 are for the machine itself and for the Python that runs the tests.
+# What a machine needs beside its runtimes: to be set up, and libraries of the Python that runs the tests.
+ALWAYS = ("iproute2", "mount", "libexpat1", "libffi8")
 SUITES = {
-    "forky": (
-        *("podman", "containerd", "docker.io", "docker-cli", "runc", "crun"),
-        *("iproute2", "libexpat1", "mount"),
-    ),
-    "trixie": ("containerd", "runc", "iproute2", "libexpat1", "mount"),
+    "forky": ("podman", "containerd", "docker.io", "docker-cli", "runc", "crun", *ALWAYS),
+    "trixie": ("containerd", "runc", *ALWAYS),
 }
 OPTIONS = (
     "--quiet",

@@ -1,4 +1,4 @@
-"""A GPU whose driver is asked through NVML, in a container that podman and runc started."""
+"""A GPU whose driver is asked through NVML, in a container, whichever runtime started it."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ import pytest
 from tests.nvml import fake_nvml as fake
 
 if TYPE_CHECKING:
-    from tests.e2e.engines import Podman
+    from tests.e2e.engines import Engine
     from tests.e2e.machine import Machine
 
 pytestmark = pytest.mark.e2e
@@ -50,13 +50,17 @@ def driver(tmp_path: Path) -> Path:
     return root
 
 
-def test_a_gpu_arrives_without_hooks_in_an_old_runtime(podman: Podman, driver: Path) -> None:
-    options = ("--driver-root", driver, "--no-hooks", "--compat", "podman-4.3", "--install")
-    generated = podman.machine.cdi("generate", "nvidia-gpu", *options)
-    assert generated.returncode == 0, generated.stderr
-    assert podman.machine.cdi("validate", "--strict", "--host").returncode == 0
+def release(engine: Engine) -> str:
+    return f"{engine.name}-{engine.version}"
 
-    container = podman.run("nvidia.com/gpu=0", script=FACTS)
+
+def test_a_gpu_arrives_without_hooks(ready: Engine, driver: Path) -> None:
+    options = ("--driver-root", driver, "--no-hooks", "--compat", release(ready), "--install")
+    generated = ready.machine.cdi("generate", "nvidia-gpu", *options)
+    assert generated.returncode == 0, generated.stderr
+    assert ready.machine.cdi("validate", "--strict", "--host").returncode == 0
+
+    container = ready.run("nvidia.com/gpu=0", script=FACTS)
 
     assert (container.returncode, container.stderr) == (0, "")
     assert container.stdout.splitlines() == [
@@ -68,18 +72,18 @@ def test_a_gpu_arrives_without_hooks_in_an_old_runtime(podman: Podman, driver: P
         " 00",
         "void",
     ]
-    assert podman.run(f"nvidia.com/gpu={GPU.uuid}", script=FACTS).stdout == container.stdout
-    assert podman.run("nvidia.com/gpu=all", script=FACTS).stdout == container.stdout
+    assert ready.run(f"nvidia.com/gpu={GPU.uuid}", script=FACTS).stdout == container.stdout
+    assert ready.run("nvidia.com/gpu=all", script=FACTS).stdout == container.stdout
 
 
-def test_hooks_run_in_their_order_with_their_arguments(podman: Podman, driver: Path, tmp_path: Path) -> None:
+def test_hooks_run_in_their_order_with_their_arguments(ready: Engine, driver: Path, tmp_path: Path) -> None:
     hook = tmp_path / "nvidia-cdi-hook"
     hook.write_text(HOOK)
     hook.chmod(0o755)
-    generated = podman.machine.cdi("generate", "nvidia-gpu", "--driver-root", driver, "--hook-path", hook, "--install")
+    generated = ready.machine.cdi("generate", "nvidia-gpu", "--driver-root", driver, "--hook-path", hook, "--install")
     assert generated.returncode == 0, generated.stderr
 
-    assert podman.run("nvidia.com/gpu=0").returncode == 0
+    assert ready.run("nvidia.com/gpu=0").returncode == 0
 
     lines = Path(f"{hook}.ran").read_text().splitlines()
     assert [line.split()[0] for line in lines] == [
@@ -101,13 +105,13 @@ def test_a_spec_whose_hooks_are_missing_is_not_installed(machine: Machine, drive
     assert machine.cdi("generate", "nvidia-gpu", "--driver-root", driver, "-o", "json").returncode == 0
 
 
-def test_what_was_renumbered_since_is_the_right_device_all_the_same(podman: Podman, driver: Path) -> None:
-    options = ("--driver-root", driver, "--no-hooks", "--compat", "podman-4.3", "--install")
-    assert podman.machine.cdi("generate", "nvidia-gpu", *options).returncode == 0
+def test_what_was_renumbered_since_is_the_right_device_all_the_same(ready: Engine, driver: Path) -> None:
+    options = ("--driver-root", driver, "--no-hooks", "--compat", release(ready), "--install")
+    assert ready.machine.cdi("generate", "nvidia-gpu", *options).returncode == 0
     (driver / "dev/nvidia-uvm").unlink()
     os.mknod(driver / "dev/nvidia-uvm", 0o020666, os.makedev(1, 9))
 
-    assert podman.run("nvidia.com/gpu=0", script="stat -c %t:%T /dev/nvidia-uvm").stdout == "1:9\n"
+    assert ready.run("nvidia.com/gpu=0", script="stat -c %t:%T /dev/nvidia-uvm").stdout == "1:9\n"
 
-    (file,) = podman.machine.specs()
-    assert "major" not in json.dumps(podman.machine.cdi("convert", "--to", "json", file).stdout)
+    (file,) = ready.machine.specs()
+    assert "major" not in json.dumps(ready.machine.cdi("convert", "--to", "json", file).stdout)
