@@ -88,10 +88,14 @@ HookPath = Annotated[
 
 
 class Made(msgspec.Struct, frozen=True, kw_only=True):
-    """What a host has, the specs for it, and what would keep containers from starting with one of them."""
+    """What a host has, the specs for it, and what would keep containers from starting with one of them.
+
+    `choices` are the arguments of `cdi.generate` that they were made with.
+    """
 
     discovery: Discovery
     generated: Generated
+    choices: dict[str, Any]
     faults: tuple[tuple[Spec, Problem], ...]
 
     @property
@@ -117,11 +121,11 @@ class Making(msgspec.Struct, frozen=True, kw_only=True):
     def made(self, host: Host) -> Made:
         """Return the specs for a host."""
         discovery = discover(host, self.families or None, include=self.include or (), more=own_families(self.profile))
-        cap = _cap(self.cdi_version, self.compat or [])
-        generated = generate(discovery, max_version=cap, **self.choices)
+        choices = self.choices | {"max_version": _cap(self.cdi_version, self.compat or [])}
+        generated = generate(discovery, **choices)
         now = host.remembering()
         faults = [(spec, problem) for spec in generated.specs for problem in check_host(spec, now)]
-        return Made(discovery=discovery, generated=generated, faults=tuple(faults))
+        return Made(discovery=discovery, generated=generated, choices=choices, faults=tuple(faults))
 
 
 def _cap(version: str | None, runtimes: list[str]) -> str | None:

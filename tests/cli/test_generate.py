@@ -71,7 +71,10 @@ def test_installed_specs_are_fresh_until_something_differs(cdi: Cdi, tmp_path: P
     shared = ["--root", SERVER, "-d", tmp_path / "cdi"]
     stale = cdi(*shared, "generate", "--check")
     assert stale.code == 1
-    assert "--- host.local/dev (not installed)\n+++ host.local/dev (this host)\n" in stale.out
+    assert stale.out.startswith("host.local/dev: warning: ")
+    assert "are on this host, and no spec of this kind is installed (`cdi generate --install` writes " in stale.out
+    whole = cdi(*shared, "generate", "--check", "-v").out
+    assert "--- host.local/dev (not installed)\n+++ host.local/dev (this host)\n" in whole
     assert cdi(*shared, "generate", "--install").code == 0
     assert cdi(*shared, "generate", "--check") == (0, "", "")
     assert cdi(*shared, "generate", "--check", "-o", "json").json["fresh"] is True
@@ -79,8 +82,15 @@ def test_installed_specs_are_fresh_until_something_differs(cdi: Cdi, tmp_path: P
     dev.write_text(dev.read_text().replace("/dev/kvm", "/dev/kvn"))
     stale = cdi(*shared, "generate", "host", "--check")
     assert stale.code == 1
-    assert 'device kvm:\n  - containerEdits.deviceNodes: {"path":"/dev/kvn",' in stale.out
-    assert stale.out.startswith(f"--- {dev}\n")
+    assert stale.out == (
+        "host.local/dev: error: there is no '/dev/kvn' (is its driver loaded? `cdi generate` writes what is there)"
+        " [node-missing]\n"
+        "host.local/dev: warning: '/dev/kvm' is new (`cdi generate --install` writes what is there now)"
+        " [node-changed]\n"
+    )
+    whole = cdi(*shared, "generate", "host", "--check", "-v").out
+    assert whole.startswith(f"{stale.out}--- {dev}\n")
+    assert 'device kvm:\n  - containerEdits.deviceNodes: {"path":"/dev/kvn",' in whole
 
 
 def test_a_kind_that_runtimes_cannot_use_is_stale(cdi: Cdi, tmp_path: Path) -> None:
@@ -89,11 +99,11 @@ def test_a_kind_that_runtimes_cannot_use_is_stale(cdi: Cdi, tmp_path: Path) -> N
     file, copy = tmp_path / "host.local-netdev.yaml", tmp_path / "copy.yaml"
     copy.write_text(file.read_text())
     assert cdi(*shared, "devices", "-o", "json").json["devices"] == []
-    stale = cdi(*shared, "generate", "netdev", "--check")
+    stale = cdi(*shared, "generate", "netdev", "--check", "-v")
     count = len(yaml.safe_load(file.read_text())["devices"])
     assert stale.code == 1
-    assert stale.out.startswith(f"'{copy}' and '{file}' both define host.local/netdev=")
-    assert f" and {count - 1} more, so runtimes use neither: remove one of the files\n--- {file}\n" in stale.out
+    assert stale.out.startswith(f"host.local/netdev: error: '{copy}' and '{file}' both define host.local/netdev=")
+    assert f" and {count - 1} more, so runtimes use neither (remove one of the files) [conflict]\n" in stale.out
     assert stale.out.count("  + device: ") == count
     assert cdi(*shared, "generate", "netdev", "--check", "-o", "json").json["fresh"] is False
 
@@ -107,8 +117,12 @@ def test_a_kind_from_several_files_is_stale(cdi: Cdi, tmp_path: Path) -> None:
     file = high / "host.local-netdev.yaml"
     spec = yaml.safe_load(file.read_text())
     file.write_text(yaml.safe_dump({**spec, "devices": spec["devices"][1:]}))
-    why = f"the devices of host.local/netdev come from 2 files: '{low}/{file.name}', '{file}'\n"
-    assert cdi(*shared) == (1, why, "")
+    name = spec["devices"][0]["name"]
+    why = f"'{low}/{file.name}' still offers {name} of host.local/netdev beside '{file}', which has the others"
+    way_out = f"if these names are not wanted: cdi uninstall {low}/{file.name}"
+    line = f"host.local/netdev={name}: warning: {why} ({way_out}) [other-file]\n"
+    assert cdi(*shared) == (1, line, "")
+    assert cdi(*shared, "-o", "json").json["specs"][0]["problems"] == [why]
 
 
 def test_a_broken_file_of_ours_is_uninstalled_and_made_anew(cdi: Cdi, tmp_path: Path) -> None:
@@ -131,6 +145,17 @@ def test_specs_of_hardware_that_is_gone_are_stale(cdi: Cdi, tmp_path: Path) -> N
     (comparison,) = result.json["specs"]
     assert comparison["kind"] == "host.local/netdev"
     assert {change["new"] for change in comparison["changes"]} == {None}
+
+
+def test_a_spec_is_compared_as_it_was_written(cdi: Cdi, tmp_path: Path) -> None:
+    shared = ["--root", SERVER, "-d", tmp_path, "generate", "host"]
+    assert cdi(*shared, "--install", "--no-all", "--numbers").code == 0
+    said = "cdi: host.local/dev: compared as it was written, without the device 'all', with numbers\n"
+    assert cdi(*shared, "--check") == (0, "", said)
+    assert cdi(*shared, "--check", "-o", "json").json["specs"][0]["written"] == [
+        "without the device 'all'",
+        "with numbers",
+    ]
 
 
 def test_explain_says_how_and_why_not(cdi: Cdi) -> None:

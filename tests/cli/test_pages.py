@@ -17,7 +17,16 @@ CONSOLE = re.compile(r"^```console\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 
 
 @pytest.mark.parametrize(
-    "page", ["README", "docs/adding-hardware", "docs/commands", "docs/exit-codes", "docs/json", "docs/profiles"]
+    "page",
+    [
+        "README",
+        "docs/adding-hardware",
+        "docs/commands",
+        "docs/exit-codes",
+        "docs/freshness",
+        "docs/json",
+        "docs/profiles",
+    ],
 )
 def test_examples_of_a_page_print_what_it_says(page: str, tmp_path: Path) -> None:
     (tmp_path / "spec-examples").symlink_to(ROOT / "spec-examples")

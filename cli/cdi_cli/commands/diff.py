@@ -8,8 +8,8 @@ from typing import Annotated, Any
 
 import typer
 
+from cdi.differing import Change, changes
 from cdi_cli.answer import Answer
-from cdi_cli.differing import Change, changes
 from cdi_cli.documents import read_spec
 
 EXAMPLES = {"diff": "cdi diff /etc/cdi/gpu.yaml new.json\ncdi generate gpu | cdi diff /etc/cdi/gpu.yaml -"}

@@ -2,20 +2,18 @@
 
 from __future__ import annotations
 
-__all__ = ["EXAMPLES", "Comparison", "Staleness", "generate"]
+__all__ = ["EXAMPLES", "Staleness", "generate"]
 
 from typing import TYPE_CHECKING, Annotated, Any
 
 import msgspec
 import typer
-from msgspec.structs import replace
 
-from cdi.encode import to_data
 from cdi.errors import CdiError, UsageError
+from cdi.freshness import Comparison, compare
 from cdi.generation import nothing_found
 from cdi.names import spec_name
 from cdi_cli.answer import Answer
-from cdi_cli.differing import Change, changes
 from cdi_cli.documents import Stream, delivered
 from cdi_cli.hosts import (
     DevRoot,
@@ -43,13 +41,10 @@ from cdi_cli.making import (
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
-    from pathlib import Path
 
     from cdi.discovery import Discovery
     from cdi.generation import Generated
-    from cdi.model import Device, Spec
     from cdi.problem import Problem
-    from cdi.registry import LoadedSpec, Registry
     from cdi_cli.settings import Settings
 
 EXAMPLES = {
@@ -60,25 +55,8 @@ cdi generate nvidia --compat podman-4.9 --output-dir specs""",
 }
 
 
-class Comparison(msgspec.Struct, frozen=True, kw_only=True):
-    """How this host differs from what runtimes find of a kind; no path when nothing is installed.
-
-    `problems` says why runtimes do not find the kind in one file, as it would be installed.
-    """
-
-    kind: str
-    path: str | None
-    changes: tuple[Change, ...]
-    problems: tuple[str, ...] = ()
-
-    @property
-    def fresh(self) -> bool:
-        """Whether there is nothing to do."""
-        return not self.changes and not self.problems
-
-
 class Staleness(Answer, frozen=True, kw_only=True):
-    """Whether what is installed is what would be generated now."""
+    """Whether what is installed is still true of this host."""
 
     specs: tuple[Comparison, ...]
 
@@ -89,7 +67,8 @@ class Staleness(Answer, frozen=True, kw_only=True):
 
     def to_data(self) -> dict[str, Any]:
         """Return the comparisons, and `fresh`."""
-        return {"version": 1, "fresh": self.exit_code == 0, "specs": msgspec.to_builtins(self.specs)}
+        specs = [msgspec.to_builtins(one) | {"fresh": one.fresh} for one in self.specs]
+        return {"version": 1, "fresh": self.exit_code == 0, "specs": specs}
 
 
 def generate(
@@ -178,9 +157,9 @@ def generate(
     discovery, generated = made.discovery, made.generated
     notes = [*made.notes, *(_explanations(discovery, generated) if explain else ())]
     if check:
-        comparisons = _comparisons(discovery, generated, settings)
+        comparisons = compare(discovery, loaded(settings), host, **made.choices)
         if comparisons:
-            return Staleness(specs=comparisons, notes=tuple(notes))
+            return Staleness(specs=comparisons, notes=(*notes, *_as_written(comparisons)))
     if not generated.specs:
         raise nothing_found(discovery, generated)
     directory = settings.dirs[-1] if install else output_dir
@@ -191,6 +170,12 @@ def generate(
         refuse_conflicts(settings, named)
     specs, said = delivered(generated.specs, settings, output_file=output_file, output_dir=directory, force=force)
     return Stream(specs=specs, notes=(*notes, *said))
+
+
+def _as_written(comparisons: Iterable[Comparison]) -> Iterator[str]:
+    for one in comparisons:
+        if one.written:
+            yield f"{one.kind}: compared as it was written, {', '.join(one.written)}"
 
 
 def _refuse_two(places: dict[str, object]) -> None:
@@ -211,52 +196,3 @@ def _refuse_faults(problems: Iterable[Problem]) -> None:
 def _explanations(discovery: Discovery, generated: Generated) -> list[str]:
     notes = [f"{note.subject}: {note.text}" for note in generated.explanations]
     return notes + [f"skipped {thing.family} {thing.what}: {thing.advice}" for thing in discovery.skipped]
-
-
-def _comparisons(discovery: Discovery, generated: Generated, settings: Settings) -> tuple[Comparison, ...]:
-    """Return a comparison for each kind that there is now, or that is installed and could be found."""
-    registry = loaded(settings)
-    installed = {one.spec.kind for one in registry.specs if one.spec.kind in discovery.kinds}
-    fresh = {spec.kind: spec for spec in generated.specs}
-    return tuple(_comparison(kind, fresh.get(kind), registry) for kind in sorted(fresh.keys() | installed))
-
-
-def _comparison(kind: str, new: Spec | None, registry: Registry) -> Comparison:
-    """Return how a kind differs from what runtimes find of it, whatever the files say."""
-    files = [(one, _used(one, registry)) for one in registry.specs if one.spec.kind == kind]
-    owners = [(one, used) for one, used in files if used]
-    last = (owners or files)[-1][0] if files else None
-    old = replace(last.spec, devices=tuple(device for _, used in owners for device in used)) if last else None
-    return Comparison(
-        kind=kind,
-        path=str(last.path) if last else None,
-        changes=tuple(_changes(old, new)),
-        problems=tuple(_problems(kind, [str(one.path) for one, _ in owners], registry)),
-    )
-
-
-def _used(loaded: LoadedSpec, registry: Registry) -> list[Device]:
-    """Return the devices of a file that runtimes find, in its order."""
-    found = [(device, registry.get(f"{loaded.spec.kind}={device.name}")) for device in loaded.spec.devices]
-    return [device for device, one in found if one is not None and one.spec is loaded.spec]
-
-
-def _problems(kind: str, owners: list[str], registry: Registry) -> Iterator[str]:
-    if len(owners) > 1:
-        yield f"the devices of {kind} come from {len(owners)} files: {', '.join(map(repr, owners))}"
-    names: dict[tuple[Path, Path], list[str]] = {}
-    for name, paths in registry.conflicts.items():
-        if name.startswith(f"{kind}="):
-            names.setdefault(paths, []).append(name)
-    for (first, second), own in names.items():
-        what = f"{own[0]} and {len(own) - 1} more" if len(own) > 1 else own[0]
-        yield f"{str(first)!r} and {str(second)!r} both define {what}, so runtimes use neither: remove one of the files"
-
-
-def _changes(old: Spec | None, new: Spec | None) -> list[Change]:
-    if old is not None and new is not None:
-        return list(changes(old, new))
-    whole = [Change(device=device.name, what="device", old=to_data(device)) for device in (old.devices if old else ())]
-    return whole + [
-        Change(device=device.name, what="device", new=to_data(device)) for device in (new.devices if new else ())
-    ]

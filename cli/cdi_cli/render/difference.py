@@ -14,10 +14,13 @@ from cdi_cli.text import paint, printable
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
+    from cdi.differing import Change
+    from cdi.freshness import Finding
     from cdi_cli.commands.diff import Difference
     from cdi_cli.commands.generate import Staleness
-    from cdi_cli.differing import Change
     from cdi_cli.render import Look
+
+_STYLES = {"error": "red", "warning": "yellow"}
 
 
 def text(answer: Difference, look: Look) -> Iterator[str]:
@@ -27,11 +30,19 @@ def text(answer: Difference, look: Look) -> Iterator[str]:
 
 
 def staleness(answer: Staleness, look: Look) -> Iterator[str]:
-    """Yield for each kind why runtimes cannot use what is installed, and what differs from it."""
+    """Yield a line for each finding, and with `--verbose` what differs in the specs."""
     for one in answer.specs:
-        yield from (f"{printable(problem)}\n" for problem in one.problems)
-        if one.changes:
+        for finding in one.findings:
+            yield _finding(finding, look)
+        if one.changes and look.verbose:
             yield from _changes(one.path or f"{one.kind} (not installed)", f"{one.kind} (this host)", one.changes, look)
+
+
+def _finding(finding: Finding, look: Look) -> str:
+    """Return `nvidia.com/gpu=1:1: error: message (what to do) [cause]`, with the device if it is about one only."""
+    names = f"={finding.devices[0]}" if len(finding.devices) == 1 else ""
+    severity = paint(finding.severity, _STYLES[finding.severity], color=look.color)
+    return f"{printable(finding.kind + names)}: {severity}: {printable(finding.advice)} [{finding.cause}]\n"
 
 
 def _changes(old: str, new: str, changes: Iterable[Change], look: Look) -> Iterator[str]:
