@@ -50,6 +50,11 @@ class SpecInvalid(CdiError):
 class ConfigInvalid(CdiError):
     """A runtime's configuration that cannot be read, or not be changed without changing more than was asked for."""
 
+    @classmethod
+    def at(cls, path: str, line: int, column: int, what: str) -> ConfigInvalid:
+        """Return the error for a place in a file: `/etc/crio/crio.conf:3:7: invalid value`."""
+        return cls(f"{path}:{line}:{column}: {what}", hint="correct it first; the file is untouched")
+
 
 class UnresolvedDevices(CdiError):
     """Device names that no loaded spec defines, in the order they were asked for."""

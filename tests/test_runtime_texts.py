@@ -253,22 +253,22 @@ def test_a_json_list_becomes_the_new_one() -> None:
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        ('// a\n{"a": 1}', "d.json:1:1: expecting value"),
-        ('{\n  "a": 1, # b\n}', "d.json:2:11: expecting property name enclosed in double quotes"),
-        ('{"a": 1} b', "d.json:1:10: extra data"),
-        ('{"a": 1,\n "a": 2}', "d.json:2:2: key 'a' for the second time"),
-        ('{"features": {"b": 1, "b": 2}}', "d.json:1:23: key 'b' for the second time"),
-        ('{"a": "NaN",\n"b": NaN}', "d.json:2:6: invalid number"),
-        ("[1]", "d.json:1:1: not an object"),
-        ("null", "d.json:1:1: not an object"),
-        ("[" * 100_000, "d.json:1:1: nested too deeply"),
+        ('// a\n{"a": 1}', "d.json:1:1: not JSON: expecting value"),
+        ('{\n  "a": 1, # b\n}', "d.json:2:11: not JSON: expecting property name enclosed in double quotes"),
+        ('{"a": 1} b', "d.json:1:10: not JSON: extra data"),
+        ('{"a": 1,\n "a": 2}', "d.json:2:2: not JSON: key 'a' for the second time"),
+        ('{"features": {"b": 1, "b": 2}}', "d.json:1:23: not JSON: key 'b' for the second time"),
+        ('{"a": "NaN",\n"b": NaN}', "d.json:2:6: not JSON: invalid number"),
+        ("[1]", "d.json:1:1: not JSON: not an object"),
+        ("null", "d.json:1:1: not JSON: not an object"),
+        ("[" * 100_000, "d.json:1:1: not JSON: nested too deeply"),
     ],
 )
 def test_a_broken_json_file_is_refused_with_its_place(text: str, message: str) -> None:
     with pytest.raises(ConfigInvalid) as caught:
         js(text)
     assert caught.value.message == message
-    assert caught.value.hint == "correct it first, JSON has no comments; the file is untouched"
+    assert caught.value.hint == "correct it first; the file is untouched"
 
 
 json_values = st.recursive(

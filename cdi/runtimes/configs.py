@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-__all__ = ["Config", "Configs", "Setting", "last", "strings"]
+__all__ = ["Config", "Configs", "Setting", "last", "strings", "toml_place"]
 
 import json
 import re
@@ -91,12 +91,8 @@ class Configs:
         try:
             return Config(path=path, text=text, data=tomllib.loads(text))
         except tomllib.TOMLDecodeError as error:
-            match = _AT.fullmatch(str(error))
-            what = match["what"] if match is not None else str(error)
-            lines = text.splitlines() or [""]
-            line = int(match["line"]) if match is not None and match["line"] else len(lines)
-            column = int(match["column"]) if match is not None and match["column"] else len(lines[-1]) + 1
-            self.refuse(path, f"not TOML: {what[:1].lower()}{what[1:]}", line=line, column=column)
+            what, line, column = toml_place(error, text)
+            self.refuse(path, f"not TOML: {what}", line=line, column=column)
         except RecursionError:
             self.refuse(path, "not TOML that can be read: nested too deeply")
         return None
@@ -159,6 +155,16 @@ class Configs:
             line = raw.count(b"\n", 0, error.start) + 1
             self.refuse(path, "not UTF-8", line=line, column=error.start - raw.rfind(b"\n", 0, error.start))
             return None
+
+
+def toml_place(error: tomllib.TOMLDecodeError, text: str) -> tuple[str, int, int]:
+    """Return what is wrong with a TOML text, on which line and in which column."""
+    match = _AT.fullmatch(str(error))
+    what = match["what"] if match is not None else str(error)
+    lines = text.splitlines() or [""]
+    at_end = match is None or match["line"] is None
+    line, column = (len(lines), len(lines[-1]) + 1) if at_end else (int(match["line"]), int(match["column"]))  # type: ignore[index]
+    return what[:1].lower() + what[1:], line, column
 
 
 def last(configs: Iterable[Config | None], *keys: str) -> Setting | None:

@@ -72,8 +72,7 @@ def changed(text: str, path: tuple[str, ...], value: Value, *, source: str) -> s
 
 
 def _invalid(source: str, error: json.JSONDecodeError) -> ConfigInvalid:
-    message = f"{source}:{error.lineno}:{error.colno}: {error.msg[:1].lower()}{error.msg[1:]}"
-    return ConfigInvalid(message, hint="correct it first, JSON has no comments; the file is untouched")
+    return ConfigInvalid.at(source, error.lineno, error.colno, f"not JSON: {error.msg[:1].lower()}{error.msg[1:]}")
 
 
 def _refuse_words(text: str) -> None:

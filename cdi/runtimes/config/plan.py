@@ -75,5 +75,4 @@ def read_text(host: Host, path: str) -> str | None:
     except UnicodeDecodeError as error:
         line = content.count(b"\n", 0, error.start) + 1
         column = error.start - content.rfind(b"\n", 0, error.start)
-        message = f"{path}:{line}:{column}: not UTF-8"
-        raise ConfigInvalid(message, hint="correct it first; the file is untouched") from error
+        raise ConfigInvalid.at(path, line, column, "not UTF-8") from error

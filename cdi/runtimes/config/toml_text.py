@@ -11,6 +11,7 @@ from copy import deepcopy
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 from cdi.errors import ConfigInvalid
+from cdi.runtimes.configs import toml_place
 
 if sys.version_info >= (3, 11):
     import tomllib
@@ -21,27 +22,20 @@ if TYPE_CHECKING:
     from tomlkit import TOMLDocument
 
 Value: TypeAlias = "bool | tuple[str, ...]"
-_PLACE = re.compile(r"(?P<what>.*) \((?:at line (?P<line>\d+), column (?P<column>\d+)|at end of document)\)", re.DOTALL)
 _BARE_LF = re.compile(r"(?<!\r)\n")
-_UNTOUCHED = "the file is untouched"
 
 
 def parse(text: str, *, source: str) -> dict[str, Any]:
     """Return the data of a TOML text; raise `ConfigInvalid` with line and column."""
-    lines = text.splitlines() or [""]
     try:
         data: dict[str, Any] = tomllib.loads(text)
     except tomllib.TOMLDecodeError as error:
-        match = _PLACE.fullmatch(str(error))
-        what = match["what"] if match is not None else str(error)
-        at_end = match is None or match["line"] is None
-        line, column = (len(lines), len(lines[-1]) + 1) if at_end else (match["line"], match["column"])  # type: ignore[index]
+        what, line, column = toml_place(error, text)
     except RecursionError:
-        line, column, what = 1, 1, "nested too deeply"
+        what, line, column = "nested too deeply", 1, 1
     else:
         return data
-    message = f"{source}:{line}:{column}: {what[:1].lower()}{what[1:]}"
-    raise ConfigInvalid(message, hint=f"correct it first; {_UNTOUCHED}")
+    raise ConfigInvalid.at(source, line, column, what)
 
 
 def changed(text: str, path: tuple[str, ...], value: Value, *, source: str) -> str:
@@ -58,7 +52,7 @@ def changed(text: str, path: tuple[str, ...], value: Value, *, source: str) -> s
     if wanted == before:
         return text
     message = f"cannot set {'.'.join(path)} in {source!r} and leave all else as it is"
-    failure = ConfigInvalid(message, hint=f"set it by hand; {_UNTOUCHED}")
+    failure = ConfigInvalid(message, hint="set it by hand; the file is untouched")
     try:
         new = _edited(tomlkit.parse(text), path, value, text)
     except TOMLKitError as error:
@@ -79,7 +73,7 @@ def _with(data: dict[str, Any], path: tuple[str, ...], value: Value, source: str
         table = table.setdefault(name, {})
         if not isinstance(table, dict):
             message = f"{name!r} is not a table in {source!r}"
-            raise ConfigInvalid(message, hint=f"correct it first; {_UNTOUCHED}")
+            raise ConfigInvalid(message, hint="correct it first; the file is untouched")
     table[key] = _plain(value)
     return data
 

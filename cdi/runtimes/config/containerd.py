@@ -1,0 +1,199 @@
+"""containerd: which of its files has the last word on CDI, and what to write there.
+
+Files are changed in place. A file of our own in `conf.d` would need an `imports` in config.toml, which is a change of
+that file too; the same `version`, since a newer one makes containerd 2.0 to 2.2 forget the settings of config.toml
+and 2.3 refuse to start; and a copy of the whole CRI table for containerd 1, where a later file replaces it.
+"""
+
+from __future__ import annotations
+
+__all__ = ["NEW", "PLUGINS", "File", "files_of", "plan", "setting_of"]
+
+import posixpath
+from fnmatch import fnmatchcase
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from cdi.errors import CdiError, ConfigInvalid
+from cdi.runtimes.config.plan import Plan, read_text
+from cdi.runtimes.config.toml_text import Value, changed, parse
+from cdi.runtimes.installed import DEFAULT_DIRS
+from cdi.runtimes.processes import flags
+from cdi.runtimes.programs import release_of
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from cdi.host import Host
+    from cdi.runtimes.config.plan import Request
+    from cdi.runtimes.runtime import Runtime
+
+_MAIN = "/etc/containerd/config.toml"
+PLUGINS = "plugins"
+_OLDEST = "cri"  # in files of version 1
+_OLD = "io.containerd.grpc.v1.cri"  # of version 2
+NEW = "io.containerd.cri.v1.runtime"  # of versions 3 and 4
+_VERSION_3 = 3  # of a file; that of containerd 2
+_FIRST, _ON, _DEPRECATED = (1, 7), (2, 0), (2, 3)
+# The newest version that a release knows; it does not start with a newer one (RELEASES.md of containerd).
+_VERSIONS = (((2, 3), 4), ((2, 0), 3), ((1, 3), 2))
+_MIGRATE = "write the file anew with 'containerd config migrate', then try again"
+
+
+class File(NamedTuple):
+    """A file that containerd reads."""
+
+    path: str
+    text: str
+    data: dict[str, Any]
+
+    @property
+    def version(self) -> int | None:
+        """The version that it says it has; 0 says nothing."""
+        found = self.data.get("version")
+        return found if isinstance(found, int) and found > 0 else None
+
+    def table(self, name: str) -> dict[str, Any] | None:
+        """Return the table of a plugin."""
+        plugins = self.data.get(PLUGINS)
+        table = plugins.get(name) if isinstance(plugins, dict) else None
+        return table if isinstance(table, dict) else None
+
+
+def plan(host: Host, runtime: Runtime, request: Request) -> Plan:
+    """Return what to change for this request; raise `CdiError` when it cannot be done."""
+    numbers = release_of(runtime.version)
+    if numbers is not None and numbers < _FIRST:
+        message = f"containerd {runtime.version} has no CDI"
+        raise CdiError(message, hint="containers of Kubernetes get CDI devices since containerd 1.7")
+    main = _main(runtime)
+    files = files_of(host, main)
+    key, value = setting_of(request)
+    if not files or not files[0].data:
+        return _fresh(files, main, runtime, request, (key, value))
+    file, name = _home(files, key, numbers)
+    present = (file.table(name) or {}).get(key)
+    return _planned(runtime, request, (file, (PLUGINS, name, key)), present, value)
+
+
+def setting_of(request: Request) -> tuple[str, Value]:
+    """Return the key of a CRI table that a request is about, and its value."""
+    return ("cdi_spec_dirs", request.dirs) if request.action == "set-dirs" else ("enable_cdi", request.on)
+
+
+def files_of(host: Host, main: str) -> list[File]:
+    """Return the files in the order in which containerd reads them, each once; a later one has the last word."""
+    files: list[File] = []
+    pending = [main]
+    seen = set()
+    while pending:
+        path = pending.pop(0)
+        if path in seen:
+            continue
+        seen.add(path)
+        text = read_text(host, path)
+        if text is None:
+            continue
+        file = File(path, text, parse(text, source=path))
+        files.append(file)
+        pending += _imports(host, file)
+    return files
+
+
+def _planned(
+    runtime: Runtime, request: Request, place: tuple[File, tuple[str, ...]], present: Any, value: Value
+) -> Plan:
+    file, keys = place
+    numbers = release_of(runtime.version)
+    default = _default(keys[-1], numbers)
+    wanted = list(value) if isinstance(value, tuple) else value
+    if present == wanted or (present is None and default == value):
+        return request.nothing(runtime, f"{file.path} says so" if present is not None else _by_default(runtime))
+    text = changed(file.text, keys, value, source=file.path)
+    remarks = _remarks(runtime, request, file)
+    return request.change(runtime, file.path, old=file.text, new=text, remarks=remarks)
+
+
+def _fresh(files: list[File], main: str, runtime: Runtime, request: Request, setting: tuple[str, Value]) -> Plan:
+    """Plan a file that says nothing else, where there is none or an empty one."""
+    key, value = setting
+    numbers = release_of(runtime.version)
+    if _default(key, numbers) == value:
+        return request.nothing(runtime, _by_default(runtime))
+    if numbers is None:
+        message = f"cannot write {main!r}: the version of containerd is not known, and so not that of the file"
+        raise CdiError(message, hint=f"write it with 'containerd config default > {main}', then try again")
+    version = next(version for since, version in _VERSIONS if since <= numbers)
+    old = files[0].text if files else ""
+    name = NEW if version >= _VERSION_3 else _OLD
+    head = f"{old}{'' if not old or old.endswith(chr(10)) else chr(10)}version = {version}\n"
+    text = changed(head, (PLUGINS, name, key), value, source=main)
+    return request.change(runtime, main, old=old if files else None, new=text)
+
+
+def _main(runtime: Runtime) -> str:
+    named = flags(runtime.daemon.arguments, "--config", "-c") if runtime.daemon is not None else ()
+    return named[-1] if named else _MAIN
+
+
+def _imports(host: Host, file: File) -> Iterator[str]:
+    found = file.data.get("imports")
+    for pattern in found if isinstance(found, list) else ():
+        if isinstance(pattern, str):
+            full = posixpath.normpath(posixpath.join(posixpath.dirname(file.path), pattern))
+            yield from sorted(host.glob(full)) if any(char in full for char in "*?[") else [full]
+
+
+def _home(files: list[File], key: str, numbers: tuple[int, ...] | None) -> tuple[File, str]:
+    """Return the file that has the last word on a key, and the name of its table."""
+    stated = [file.version for file in files if file.version is not None]
+    version = stated[-1] if stated else 1
+    has_new = any(file.table(NEW) is not None for file in files)
+    is_two = numbers >= _ON if numbers is not None else version >= _VERSION_3 or has_new
+    if not is_two:
+        if version >= _VERSION_3:
+            raise _misfit(files, f"containerd 1 does not start with version {version}")
+        return _last(files, _OLDEST if version == 1 else _OLD, None)
+    # containerd 2 puts the tables of all files together, and then what the old table says where the new one is silent.
+    if any(key in (file.table(NEW) or ()) for file in files):
+        return _last(files, NEW, key)
+    has_oldest = any(file.table(_OLDEST) is not None for file in files)
+    if version < _VERSION_3 and (has_oldest or (version == 1 and not has_new)):
+        raise _misfit(files, "containerd 2 does not obey the CRI settings of version 1")
+    if version == 1 or version >= _VERSION_3:
+        return _last(files, NEW, None)
+    has_key = any(key in (file.table(_OLD) or ()) for file in files)
+    return _last(files, _OLD, key if has_key else None)
+
+
+def _last(files: list[File], name: str, key: str | None) -> tuple[File, str]:
+    """Return the last file with this table, or this key in it; else the main file."""
+    for file in reversed(files):
+        table = file.table(name)
+        if table is not None and (key is None or key in table):
+            return file, name
+    return files[0], name
+
+
+def _misfit(files: list[File], why: str) -> ConfigInvalid:
+    return ConfigInvalid(f"{files[0].path}: {why}", hint=_MIGRATE)
+
+
+def _default(key: str, numbers: tuple[int, ...] | None) -> Value | None:
+    """Return what holds when no file says anything, None when that is not known."""
+    if key == "cdi_spec_dirs":
+        return DEFAULT_DIRS
+    return None if numbers is None else numbers >= _ON
+
+
+def _by_default(runtime: Runtime) -> str:
+    return f"the default of containerd {runtime.version}" if runtime.version else "the default of containerd"
+
+
+def _remarks(runtime: Runtime, request: Request, file: File) -> Iterator[str]:
+    numbers = release_of(runtime.version)
+    disabled = file.data.get("disabled_plugins")
+    patterns = [one for one in disabled if isinstance(one, str)] if isinstance(disabled, list) else []
+    if any(fnmatchcase(name, pattern) for name in (_OLDEST, _OLD, NEW) for pattern in patterns):
+        yield f"{file.path} switches the CRI plugin off, which alone reads this: Kubernetes cannot use this containerd"
+    if numbers is not None and numbers >= _DEPRECATED and request.action == "disable":
+        yield "enable_cdi is deprecated: a later containerd may have CDI on whatever it says"
