@@ -61,7 +61,7 @@ def test_podman_as_it_comes() -> None:
         spec_dirs=("/etc/cdi", "/var/run/cdi"),
         spec_dirs_why="default of podman 4.3.1",
         newest_version="0.5.0",
-        newest_version_why="podman 4.3.1 reads it",
+        newest_version_why="by its release",
         low_level=LowLevel(
             name="crun",
             program="/usr/bin/crun",

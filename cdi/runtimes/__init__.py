@@ -7,15 +7,15 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from cdi.runtimes.asking import Ask
-    from cdi.runtimes.cap import Cap, newest_for
+    from cdi.runtimes.cap import Cap, ignored_fields, newest_for
     from cdi.runtimes.finding import RUNTIMES, find_runtimes
     from cdi.runtimes.runtime import Daemon, LowLevel, Runtime
 
-__all__ = ["RUNTIMES", "Ask", "Cap", "Daemon", "LowLevel", "Runtime", "find_runtimes", "newest_for"]
+__all__ = ["RUNTIMES", "Ask", "Cap", "Daemon", "LowLevel", "Runtime", "find_runtimes", "ignored_fields", "newest_for"]
 
 _NAMES = {
     "asking": "Ask",
-    "cap": "Cap newest_for",
+    "cap": "Cap ignored_fields newest_for",
     "finding": "RUNTIMES find_runtimes",
     "runtime": "Daemon LowLevel Runtime",
 }

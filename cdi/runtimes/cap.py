@@ -11,10 +11,10 @@ import msgspec
 from cdi.versions import VERSIONS
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator
+    from collections.abc import Callable, Iterable
 
     from cdi.model import ContainerEdits, Spec
-    from cdi.runtimes.runtime import Runtime
+    from cdi.runtimes.runtime import LowLevel, Runtime
 
 
 class Cap(msgspec.Struct, frozen=True, kw_only=True):
@@ -51,14 +51,26 @@ _FIELDS: dict[str, Callable[[ContainerEdits], bool]] = {
 }
 
 
-def ignored_fields(spec: Spec, runtimes: Iterable[Runtime]) -> Iterator[str]:
-    """Yield what a runtime that uses CDI would leave out of a container, a line for each device and runtime."""
-    for runtime in runtimes:
-        low_level = runtime.low_level
-        if runtime.enabled is False or low_level is None:
-            continue
-        for device in spec.devices:
-            for field in low_level.lacks:
-                if any(_FIELDS[field](edits) for edits in (device.container_edits, spec.container_edits)):
-                    name = f"{low_level.name} {low_level.version}" if low_level.version else low_level.name
-                    yield f"{spec.qualified_name(device)}: {runtime.label} starts {name}, which ignores {field}"
+def ignored_fields(specs: Iterable[Spec], runtimes: Iterable[Runtime]) -> tuple[str, ...]:
+    """Return which fields of devices the runtimes that use CDI would leave out, a line for each runtime and field."""
+    every = tuple(specs)
+    lines = [
+        _ignored(runtime, low_level, field, every)
+        for runtime in runtimes
+        if runtime.enabled is not False and (low_level := runtime.low_level) is not None
+        for field in low_level.lacks
+    ]
+    return tuple(line for line in lines if line is not None)
+
+
+def _ignored(runtime: Runtime, low_level: LowLevel, field: str, specs: tuple[Spec, ...]) -> str | None:
+    names = [
+        str(spec.qualified_name(device))
+        for spec in specs
+        for device in spec.devices
+        if any(_FIELDS[field](edits) for edits in (device.container_edits, spec.container_edits))
+    ]
+    if not names:
+        return None
+    what = names[0] if len(names) == 1 else f"{names[0]} and {len(names) - 1} more"
+    return f"{what}: {runtime.label} starts {low_level.label}, which ignores {field}"

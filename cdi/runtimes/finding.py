@@ -130,11 +130,11 @@ def _newest(table: str, program: Program) -> tuple[str | None, str]:
     for library in _LIBRARIES:
         release = release_of(modules.get(library))
         if release is not None:
-            return _written(release), f"the CDI library {modules[library]} is in it"
+            return _written(release), f"its CDI library is {modules[library]}"
     if program.version is None:
         return None, "its version is not known"
     try:
-        return newest_version(f"{table}-{program.version}"), f"{table} {program.version} reads it"
+        return newest_version(f"{table}-{program.version}"), "by its release"
     except UsageError as error:
         return None, error.message
 

@@ -20,6 +20,11 @@ class LowLevel(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
     version: str | None = None
     lacks: tuple[str, ...] = ()
 
+    @property
+    def label(self) -> str:
+        """The program as a person would name it: `runc 1.1.5`."""
+        return f"{self.name} {self.version}" if self.version is not None else self.name
+
 
 class Daemon(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
     """A running daemon: `started` in seconds since 1970, `outdated_by` the files that it reads changed since then."""

@@ -25,15 +25,19 @@ import typer
 
 from cdi.compat import newest_version
 from cdi.discovery import Discovery, discover
+from cdi.errors import UsageError
 from cdi.generation import Generated, generate
 from cdi.hostcheck import check_host
 from cdi.model import Spec  # noqa: TC001 - part of a struct
 from cdi.problem import Problem  # noqa: TC001 - as above
+from cdi.runtimes import Cap, find_runtimes, ignored_fields, newest_for
 from cdi.versions import VERSIONS
 from cdi_cli.hosts import own_families
 
 if TYPE_CHECKING:
     from cdi.host import Host
+
+_AUTO, _NONE = "auto", "none"
 
 # Options of every command that makes specs.
 Families = Annotated[
@@ -67,7 +71,10 @@ CdiVersion = Annotated[
 Compat = Annotated[
     list[str] | None,
     typer.Option(
-        metavar="RUNTIME", help="Write what this reads, podman-4.9 for example; repeatable.", show_default=False
+        metavar="RUNTIME",
+        help="Write what this reads, podman-4.9 for example, or auto: what is installed here; repeatable.  "
+        "[default: auto for --install and --check, else none]",
+        show_default=False,
     ),
 ]
 Numbers = Annotated[bool, typer.Option("--numbers", help="Write the numbers of device nodes.", show_default=False)]
@@ -91,12 +98,14 @@ class Made(msgspec.Struct, frozen=True, kw_only=True):
     """What a host has, the specs for it, and what would keep containers from starting with one of them.
 
     `choices` are the arguments of `cdi.generate` that they were made with.
+    `runtimes` is what there is to say of the runtimes of the host, if they were looked at.
     """
 
     discovery: Discovery
     generated: Generated
     choices: dict[str, Any]
     faults: tuple[tuple[Spec, Problem], ...]
+    runtimes: tuple[str, ...] = ()
 
     @property
     def notes(self) -> tuple[str, ...]:
@@ -109,7 +118,10 @@ class Made(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Making(msgspec.Struct, frozen=True, kw_only=True):
-    """How specs are to be made, as the options say; `choices` are further arguments of `cdi.generate`."""
+    """How specs are to be made, as the options say; `choices` are further arguments of `cdi.generate`.
+
+    `compat` names releases of runtimes, or is `auto` (those of the host), or `none`.
+    """
 
     families: list[str] | None = None
     include: list[str] | None = None
@@ -121,16 +133,35 @@ class Making(msgspec.Struct, frozen=True, kw_only=True):
     def made(self, host: Host) -> Made:
         """Return the specs for a host."""
         discovery = discover(host, self.families or None, include=self.include or (), more=own_families(self.profile))
-        choices = self.choices | {"max_version": _cap(self.cdi_version, self.compat or [])}
+        runtimes = find_runtimes(host) if _AUTO in (self.compat or ()) else None
+        found = newest_for(runtimes) if runtimes is not None else Cap(version=None, notes=())
+        choices = self.choices | {"max_version": _cap(self._caps(), found)}
         generated = generate(discovery, **choices)
         now = host.remembering()
         faults = [(spec, problem) for spec in generated.specs for problem in check_host(spec, now)]
-        return Made(discovery=discovery, generated=generated, choices=choices, faults=tuple(faults))
+        ignored = ignored_fields(generated.specs, runtimes or ())
+        return Made(
+            discovery=discovery,
+            generated=generated,
+            choices=choices,
+            faults=tuple(faults),
+            runtimes=(*found.notes, *ignored),
+        )
+
+    def _caps(self) -> list[str]:
+        """Return the versions that the user names, and those of the releases that the user names."""
+        named = self.compat or []
+        if _NONE in named and len(named) > 1:
+            message = (
+                f"--compat {_NONE} and --compat {next(name for name in named if name != _NONE)} exclude each other"
+            )
+            raise UsageError(message)
+        releases = [newest_version(name) for name in named if name not in {_AUTO, _NONE}]
+        return [*([self.cdi_version] if self.cdi_version is not None else []), *releases]
 
 
-def _cap(version: str | None, runtimes: list[str]) -> str | None:
-    """Return the lowest of the versions that the user names, and that the runtimes read."""
-    caps = [version] if version is not None else []
-    caps += [newest_version(runtime) for runtime in runtimes]
+def _cap(named: list[str], found: Cap) -> str | None:
+    """Return the lowest of some versions, or one that we do not know."""
+    caps = [*named, *([found.version] if found.version is not None else [])]
     unknown = next((cap for cap in caps if cap.removeprefix("v") not in VERSIONS), None)
     return unknown or min(caps, key=lambda cap: VERSIONS.index(cap.removeprefix("v")), default=None)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -269,3 +270,56 @@ def test_missing_root_is_exit_4(cdi: Cdi, tmp_path: Path) -> None:
     result = cdi("--root", tmp_path / "none", "discover")
     assert (result.code, result.out) == (4, "")
     assert result.err == f"cdi: error: cannot read host '{tmp_path}/none': no such directory or text tree\n"
+
+
+NODE = Path(__file__).parents[2] / "spec-examples/runtimes/node.tree"
+
+
+@pytest.fixture
+def node(tmp_path: Path) -> Path:
+    """Return a host with hardware, and with containerd 1.7 (CDI off), Docker 26 and Podman 5.4."""
+    tree = tmp_path / "node.tree"
+    tree.write_text(f"{(SERVER / 'host.tree').read_text()}\n{NODE.read_text()}")
+    return tree
+
+
+def test_what_is_installed_is_what_all_runtimes_read(cdi: Cdi, node: Path, tmp_path: Path) -> None:
+    shared = ["--root", node, "-d", tmp_path / "cdi", "generate", "host", "netdev"]
+    result = cdi(*shared, "--install")
+    assert result.code == 0
+    assert result.err.startswith(
+        "cdi: containerd 1.7.24~ds1 does not count: CDI is off (default of containerd 1.7.24~ds1)\n"
+        "cdi: docker 26.1.5+dfsg1 reads CDI 0.6.0 (by its release)\n"
+        "cdi: podman 5.4.2+ds1 reads CDI 0.8.0 (by its release)\n"
+        "cdi: host.local/netdev=enp94s0np0: left out: device 'enp94s0np0' is nothing without what CDI 0.6.0 lacks"
+    )
+    assert [path.name for path in (tmp_path / "cdi").glob("*.yaml")] == ["host.local-dev.yaml"]
+    check = cdi(*shared, "--check")
+    assert (check.code, check.out, "reads CDI" in check.err) == (0, "", False)
+    assert "podman 5.4.2+ds1 reads CDI 0.8.0" in cdi(*shared, "--check", "--explain").err
+
+
+def test_compat_none_or_a_version_asks_no_runtime(cdi: Cdi, node: Path, tmp_path: Path) -> None:
+    for number, given in enumerate((["--compat", "none"], ["--cdi-version", "1.1.0"], ["--compat", "podman-6"])):
+        directory = tmp_path / str(number)
+        result = cdi("--root", node, "-d", directory, "generate", "netdev", "--install", *given)
+        assert (result.code, result.err) == (0, f"cdi: wrote {directory}/host.local-netdev.yaml\n")
+    result = cdi("--root", node, "generate", "--compat", "none", "--compat", "auto")
+    assert (result.code, result.err) == (2, "cdi: error: --compat none and --compat auto exclude each other\n")
+
+
+def test_compat_auto_is_only_one_of_the_caps(cdi: Cdi, node: Path) -> None:
+    lower = cdi("--root", node, "generate", "netdev", "--compat", "auto", "--compat", "podman-4.3")
+    assert "lacks, it cannot be lowered" in lower.err
+    assert "CDI 0.5.0 lacks" in lower.err
+    higher = cdi("--root", node, "generate", "netdev", "--compat", "auto", "--compat", "podman-6")
+    assert "CDI 0.6.0 lacks" in higher.err
+
+
+def test_a_low_level_runtime_that_ignores_interfaces_is_named(cdi: Cdi, node: Path) -> None:
+    text = node.read_text().replace("5.4.2+ds1-2+b2", "6.0.1-1").replace('\\"cdi\\": true', '\\"cdi\\": false')
+    node.write_text(text)
+    result = cdi("--root", node, "generate", "netdev", "--compat", "auto", "--device-id", "ens1f1", "--no-all")
+    assert "cdi: host.local/netdev=ens1f1: podman 6.0.1 starts crun 1.21, which ignores netDevices\n" in result.err
+    every = cdi("--root", node, "generate", "netdev", "--compat", "auto")
+    assert re.search(r"cdi: host.local/netdev=\S+ and \d+ more: podman 6.0.1 starts crun 1.21, which", every.err)

@@ -26,6 +26,7 @@ CONSOLE = re.compile(r"^```console\n(.*?)^```$", re.MULTILINE | re.DOTALL)
         "docs/freshness",
         "docs/json",
         "docs/profiles",
+        "docs/runtimes",
     ],
 )
 def test_examples_of_a_page_print_what_it_says(page: str, tmp_path: Path) -> None:

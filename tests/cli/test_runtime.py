@@ -52,7 +52,7 @@ def test_verbose_says_where_it_is_from(cdi: Cdi) -> None:
         "  version      26.1.5+dfsg1 (package docker.io)",
         "  CDI          on (/etc/docker/daemon.json:3)",
         "  directories  /etc/cdi /var/run/cdi (default of docker 26.1.5+dfsg1)",
-        "  reads up to  0.6.0 (docker 26.1.5+dfsg1 reads it)",
+        "  reads up to  0.6.0 (by its release)",
         (
             "  starts       runc 1.1.15+ds1 (/usr/sbin/runc), ignores netDevices, intelRdt.schemata, "
             "intelRdt.enableMonitoring"
@@ -77,7 +77,7 @@ def test_json_has_the_same(cdi: Cdi) -> None:
         "specDirs": [],
         "specDirsWhy": "",
         "newestVersion": "0.7.0",
-        "newestVersionWhy": "containerd 1.7.24~ds1 reads it",
+        "newestVersionWhy": "by its release",
         "lowLevel": {
             "name": "runc",
             "program": "/usr/sbin/runc",

@@ -139,7 +139,7 @@ def generate(
         include=include,
         profile=profile,
         cdi_version=cdi_version,
-        compat=compat,
+        compat=compat or (["auto"] if (install or check) and cdi_version is None else None),
         choices={
             "names": name or (),
             "devices": device_id or (),
@@ -159,7 +159,8 @@ def generate(
     if check:
         comparisons = compare(discovery, loaded(settings), host, **made.choices)
         if comparisons:
-            return Staleness(specs=comparisons, notes=(*notes, *_as_written(comparisons)))
+            said = made.runtimes if explain else ()
+            return Staleness(specs=comparisons, notes=(*said, *notes, *_as_written(comparisons)))
     if not generated.specs:
         raise nothing_found(discovery, generated)
     directory = settings.dirs[-1] if install else output_dir
@@ -169,7 +170,7 @@ def generate(
         named = {f"{spec_name(spec.vendor, spec.class_)}.{suffix}": spec for spec in generated.specs}
         refuse_conflicts(settings, named)
     specs, said = delivered(generated.specs, settings, output_file=output_file, output_dir=directory, force=force)
-    return Stream(specs=specs, notes=(*notes, *said))
+    return Stream(specs=specs, notes=(*made.runtimes, *notes, *said))
 
 
 def _as_written(comparisons: Iterable[Comparison]) -> Iterator[str]:

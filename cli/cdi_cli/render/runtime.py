@@ -13,7 +13,7 @@ from cdi_cli.text import paint, printable
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from cdi.runtimes import Daemon, LowLevel, Runtime
+    from cdi.runtimes import Daemon, Runtime
     from cdi_cli.commands.runtime import RuntimeStatus
     from cdi_cli.render import Look
 
@@ -43,12 +43,8 @@ def _row(runtime: Runtime) -> tuple[str, ...]:
         _ON[runtime.enabled],
         runtime.newest_version or "unknown",
         " ".join(runtime.spec_dirs) or "none",
-        _named(runtime.low_level) if runtime.low_level is not None else "unknown",
+        runtime.low_level.label if runtime.low_level is not None else "unknown",
     )
-
-
-def _named(low_level: LowLevel) -> str:
-    return f"{low_level.name} {low_level.version}" if low_level.version is not None else low_level.name
 
 
 def _said(runtime: Runtime, look: Look) -> Iterator[str]:
@@ -83,7 +79,7 @@ def _facts(runtime: Runtime) -> Iterator[tuple[str, str]]:
     yield "reads up to", f"{runtime.newest_version or 'unknown'} ({runtime.newest_version_why})"
     if runtime.low_level is not None:
         lacks = f", ignores {', '.join(runtime.low_level.lacks)}" if runtime.low_level.lacks else ""
-        yield "starts", f"{_named(runtime.low_level)} ({runtime.low_level.program or 'not found'}){lacks}"
+        yield "starts", f"{runtime.low_level.label} ({runtime.low_level.program or 'not found'}){lacks}"
     for path in runtime.configs:
         yield "reads", path
     if runtime.daemon is not None:
