@@ -100,6 +100,10 @@ class Recorder:
         self._seen.add(path)
         return self._source.stat(path, follow=follow)
 
+    def label(self, path: str) -> str | None:
+        """Return the SELinux label of the path, which is not recorded."""
+        return self._source.label(path)
+
     def open(self, path: str) -> int:
         """Return a descriptor to read a regular file; what is read of it is not recorded."""
         return self._source.open(path)

@@ -19,6 +19,7 @@ _STEP = os.O_PATH | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
 _READ = os.O_RDONLY | os.O_NONBLOCK | os.O_NOCTTY | os.O_NOFOLLOW | os.O_CLOEXEC
 _LIST = os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC
 _CHUNK = 1 << 16
+_LABEL = "security.selinux"
 _TYPES = {
     stat.S_IFREG: "f",
     stat.S_IFDIR: "d",
@@ -141,6 +142,18 @@ class Directory:
     def stat(self, path: str, *, follow: bool) -> Stat:
         """Return what is at the path; of a link in last place, itself unless `follow`."""
         return _stat(self.status(path, follow=follow))
+
+    def label(self, path: str) -> str | None:
+        """Return the SELinux label of the path, None where there is none (a file system without, no SELinux)."""
+        with _Walk(self._root, path, kept=self._kept) as place:
+            leaf = place.leaf or "."
+            try:
+                raw = os.getxattr(f"/proc/self/fd/{place.fd}/{leaf}", _LABEL, follow_symlinks=False)
+            except OSError as error:
+                if error.errno in {errno.ENODATA, errno.EOPNOTSUPP}:
+                    return None
+                raise
+        return raw.rstrip(b"\0").decode("utf-8", "replace")
 
     def status(self, path: str, *, follow: bool = True) -> os.stat_result:
         """Return what the system says of the path."""

@@ -31,6 +31,9 @@ TREE = r"""
 /usr/bin/hook = #!/bin/sh
 "/odd path" = "\udcff"
 /sys/class/infiniband/
+/dev/kvm @ system_u:object_r:kvm_device_t:s0
+/etc/name @ system_u:object_r:etc_t:s0
+/etc/name = box
 """
 
 
@@ -56,6 +59,31 @@ def test_tree_describes_nodes_and_modes(tree: Host) -> None:
     assert tree.node("/usr/bin/hook") is None
     assert tree.stat("/usr/bin/hook") == Stat(type="f", mode=0o755)
     assert tree.read_text("/usr/bin/hook") == "#!/bin/sh\n"
+
+
+def test_a_tree_has_labels_beside_all_else(tree: Host) -> None:
+    assert tree.label("/dev/kvm") == "system_u:object_r:kvm_device_t:s0"
+    assert tree.label("/etc/name") == "system_u:object_r:etc_t:s0"
+    assert tree.read_text("/etc/name") == "box\n"
+    assert tree.label("/usr/bin/hook") is None
+
+
+def test_a_file_of_this_machine_has_the_label_that_its_file_system_says(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("")
+    (tmp_path / "link").symlink_to("/file")
+    host = Host(tmp_path)
+    for path in ("/file", "/link", "/"):
+        assert host.label(path) == label_of(tmp_path / path[1:] if path != "/link" else tmp_path / "file")
+    with pytest.raises(HostError) as caught:
+        host.label("/none")
+    assert caught.value.missing
+
+
+def label_of(path: Path) -> str | None:
+    try:
+        return os.getxattr(path, "security.selinux").rstrip(b"\0").decode()
+    except OSError:
+        return None
 
 
 @pytest.mark.parametrize(
@@ -91,6 +119,7 @@ def test_glob_sorts_numbers_as_numbers() -> None:
         ("/a/ = 1", "tree:1: '/a/' ends in a slash, so it is a directory and cannot have content"),
         ("\n/a : c 1", "tree:2: cannot read 'c 1', expected such as 'c 10 232 0660' or 'f 0755 0 0'"),
         ("/a ! EWHAT", "tree:1: unknown error 'EWHAT', expected a name such as EACCES"),
+        ("/a @", "tree:1: a label needs a text"),
         ("/a = 1\n/a -> b", "tree:2: the path has an entry already"),
         ("/a = 1\n/a/b = 1", "tree: '/a/b' lies below an entry that is no directory"),
     ],
@@ -109,9 +138,10 @@ stats = st.builds(
     uid=st.integers(0, 9),
     gid=st.integers(0, 9),
 )
+labels = st.none() | st.from_regex(r"[a-z_]+:[a-z_]+:[a-z_]+:s0", fullmatch=True)
 entries = st.one_of(
-    st.builds(Entry, stat=stats.filter(lambda stat: stat.type == "f"), content=st.binary()),
-    st.builds(Entry, stat=stats.filter(lambda stat: stat.type != "f")),
+    st.builds(Entry, stat=stats.filter(lambda stat: stat.type == "f"), content=st.binary(), label=labels),
+    st.builds(Entry, stat=stats.filter(lambda stat: stat.type != "f"), label=labels),
     st.builds(Entry, stat=st.just(LINK), target=st.text(min_size=1)),
     st.builds(Entry, stat=st.just(FILE.stat), error=st.sampled_from([1, 5, 13, 22])),
 )

@@ -48,6 +48,10 @@ class Below:
         """Return what is at the path; of a link in last place, itself unless `follow`."""
         return self._source.stat(self._top + self._place(path, follow=follow), follow=False)
 
+    def label(self, path: str) -> str | None:
+        """Return the SELinux label of the path, None where there is none."""
+        return self._source.label(self._top + self.resolve(path))
+
     def open(self, path: str) -> int:
         """Return a descriptor to read a regular file, for the caller to close."""
         return self._source.open(self._top + self.resolve(path))

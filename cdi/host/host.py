@@ -196,6 +196,10 @@ class Host:
         found = self.lookup(path)
         return found is not None and found.type == "d"
 
+    def label(self, path: str) -> str | None:
+        """Return the SELinux label of what is at a path, a link followed; None where there is none."""
+        return self._ask("read the label of", path, lambda: self._source.label(path))
+
     def node(self, path: str) -> Stat | None:
         """Return the device node (or FIFO) at a path, or None; runtimes follow no link here, nor do we."""
         found = self.lookup(path, follow=False)

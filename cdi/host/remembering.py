@@ -44,6 +44,10 @@ class Remembering:
         """Return what is at the path; of a link in last place, itself unless `follow`."""
         return self._ask(("stat", path, follow), lambda: self._source.stat(path, follow=follow))
 
+    def label(self, path: str) -> str | None:
+        """Return the SELinux label of the path, None where there is none."""
+        return self._ask(("label", path), lambda: self._source.label(path))
+
     def open(self, path: str) -> int:
         """Return a descriptor to read a regular file, for the caller to close; asked for anew each time."""
         return self._source.open(path)

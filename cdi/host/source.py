@@ -59,6 +59,10 @@ class Source(Protocol):
         """Return what is at the path; of a link in last place, itself unless `follow`."""
         ...
 
+    def label(self, path: str) -> str | None:
+        """Return the SELinux label of the path, a link in last place followed; None where there is none."""
+        ...
+
     def open(self, path: str) -> int:
         """Return a descriptor to read a regular file, for the caller to close; `ENOTSUP` where there are no files."""
         ...

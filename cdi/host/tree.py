@@ -8,11 +8,12 @@ r"""A host as text, one entry a line: for examples, tests and bug reports.
     /dev/kvm : c 10 232 0660 0 108                             type, major, minor, mode, then uid and gid
     /usr/bin/hook : f 0755                                     so also f, d, s and p, which have no numbers
     /etc/crio/crio.conf : f 0644 @1764000000                   when it was modified, in seconds since 1970
+    /usr/bin/hook @ system_u:object_r:bin_t:s0                 the SELinux label, besides what else is said
     /sys/class/infiniband/                                     an empty directory
 
 Directories above an entry need no line. A path with spaces, or one that starts with a quotation mark, is written
 as a JSON string. Bytes that are not UTF-8 stand as `\udc80` to `\udcff` in JSON strings. A file may have a line
-for its content and another for its mode.
+for its content, another for its mode, and a third for its label.
 """
 
 from __future__ import annotations
@@ -26,6 +27,7 @@ import re
 from typing import TYPE_CHECKING
 
 import msgspec
+from msgspec.structs import replace
 
 from cdi.errors import FileError
 from cdi.host.source import MAX_LINKS, Stat
@@ -35,18 +37,19 @@ if TYPE_CHECKING:
 
 _PLAIN_PATH = re.compile(r"/[!#-~]*")
 _PLAIN_TEXT = re.compile(r"[!#-~](?:[ -~]*[!-~])?")
-_LINE = re.compile(r'(?P<path>"(?:[^"\\]|\\.)*"|[^\s"]\S*)(?:\s+(?P<sign>=|->|:|!)(?:\s+(?P<rest>.*\S))?)?\s*')
+_LINE = re.compile(r'(?P<path>"(?:[^"\\]|\\.)*"|[^\s"]\S*)(?:\s+(?P<sign>=|->|:|!|@)(?:\s+(?P<rest>.*\S))?)?\s*')
 _FILE_MODE = 0o644
 _DIRECTORY_MODE = 0o755
 
 
 class Entry(msgspec.Struct, frozen=True, kw_only=True):
-    """One path of a tree: what is there, and its content, link target or the error that reading it gives."""
+    """One path of a tree: what is there, its SELinux label, and its content, link target or error of reading."""
 
     stat: Stat
     content: bytes = b""
     target: str = ""
     error: int | None = None
+    label: str | None = None
 
 
 DIRECTORY = Entry(stat=Stat(type="d", mode=_DIRECTORY_MODE))
@@ -105,6 +108,10 @@ class Tree:
     def stat(self, path: str, *, follow: bool) -> Stat:
         """Return what is at the path; of a link in last place, itself unless `follow`."""
         return self._entry(path, follow=follow).stat
+
+    def label(self, path: str) -> str | None:
+        """Return the SELinux label of the path, None where there is none."""
+        return self._entry(path).label
 
     def open(self, path: str) -> int:
         """Fail: a text has no files."""
@@ -185,13 +192,13 @@ def parse_tree(text: str, *, source: str = "tree") -> dict[str, Entry]:
 def format_tree(entries: Mapping[str, Entry]) -> str:
     """Return entries as a text tree, sorted by path, directories that have entries left out."""
     filled = {path.rpartition("/")[0] for path in entries}
-    return "".join(_format_entry(path, entries[path], filled) for path in sorted(entries))
+    return "".join(_format_labelled(path, entries[path], filled) for path in sorted(entries))
 
 
 def _parse_line(line: str) -> tuple[str, Entry]:
     match = _LINE.fullmatch(line)
     if match is None:
-        message = "not an entry, expected a path and then =, ->, : or !"
+        message = "not an entry, expected a path and then =, ->, :, ! or @"
         raise ValueError(message)
     path, sign, rest = match["path"], match["sign"], match["rest"] or ""
     path = json.loads(path) if path.startswith('"') else path
@@ -240,6 +247,13 @@ def _parse_stat(rest: str) -> Entry:
     return Entry(stat=Stat(type=kind, mode=mode, uid=uid, gid=gid, major=major, minor=minor, modified=when))
 
 
+def _parse_label(rest: str) -> Entry:
+    if not rest:
+        message = "a label needs a text"
+        raise ValueError(message)
+    return Entry(stat=FILE.stat, label=rest)
+
+
 def _parse_error(rest: str) -> Entry:
     return Entry(stat=FILE.stat, error=_error(rest))
 
@@ -252,26 +266,39 @@ def _error(name: str) -> int:
     return code
 
 
-_PARSE = {"=": _parse_content, "->": _parse_link, ":": _parse_stat, "!": _parse_error}
+_PARSE = {"=": _parse_content, "->": _parse_link, ":": _parse_stat, "!": _parse_error, "@": _parse_label}
 
 
 def _joined(first: Entry | None, second: Entry) -> Entry:
-    """Return one entry from the two lines of a file that give its content and its mode."""
+    """Return one entry from the lines of a path that give its content, its mode and its label."""
     if first is None:
         return second
+    for one, other in ((first, second), (second, first)):
+        if one.label is not None and replace(one, label=None) == FILE:
+            return replace(other, label=one.label)
     if first.stat.type != "f" or second.stat.type != "f":
         message = "the path has an entry already"
         raise ValueError(message)
     stat = second.stat if second.stat != FILE.stat else first.stat
-    return Entry(stat=stat, content=second.content or first.content, error=second.error or first.error)
+    label = first.label or second.label
+    return Entry(stat=stat, content=second.content or first.content, error=second.error or first.error, label=label)
+
+
+def _format_labelled(path: str, entry: Entry, filled: set[str]) -> str:
+    text = _format_entry(path, entry, filled)
+    return text if entry.label is None else f"{text}{_name(path)} @ {entry.label}\n"
+
+
+def _name(path: str) -> str:
+    return path if _PLAIN_PATH.fullmatch(path) else json.dumps(path)
 
 
 def _format_entry(path: str, entry: Entry, filled: set[str]) -> str:
-    name = path if _PLAIN_PATH.fullmatch(path) else json.dumps(path)
+    name = _name(path)
     stat = entry.stat
     if stat.type == "l":
         return f"{name} -> {_quoted(entry.target)}\n"
-    if stat.type == "d" and stat.mode == _DIRECTORY_MODE and not stat.uid and not stat.gid:
+    if stat.type == "d" and stat.mode == _DIRECTORY_MODE and not stat.uid and not stat.gid and not entry.label:
         failing = f" ! {errno.errorcode[entry.error]}" if entry.error is not None else ""
         name = name[:-1] + '/"' if name.endswith('"') else f"{name}/"
         return f"{name}{failing}\n" if failing or path not in filled else ""

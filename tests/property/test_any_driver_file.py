@@ -45,6 +45,9 @@ class OneFile:
     def listdir(self, path: str) -> list[str]:
         raise NotADirectoryError(path)
 
+    def label(self, path: str) -> str | None:
+        raise FileNotFoundError(path)
+
     def readlink(self, path: str) -> str:
         raise OSError(path)
 
