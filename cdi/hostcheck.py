@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-__all__ = ["check_host"]
+__all__ = ["check_edits", "check_host"]
 
 import posixpath
 from pathlib import Path
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 _SPEC_DIRS = ("/etc/cdi", "/var/run/cdi")
 _BINDS = frozenset({"bind", "rbind"})
 _HOOK_HINT = "install what it belongs to, or use `cdi generate --no-hooks`"
-_READABLE, _SEARCHABLE, _EXECUTABLE = 0o004, 0o001, 0o111
+_READABLE, _SEARCHABLE, _EXECUTABLE, _OTHERS_WRITE = 0o004, 0o001, 0o111, 0o002
 
 
 def check_host(
@@ -35,12 +35,13 @@ def check_host(
     """
     if path is not None:
         yield from _check_file(path, spec_dirs, root)
-    yield from _check_edits(spec.container_edits, "containerEdits", host)
+    yield from check_edits(spec.container_edits, "containerEdits", host)
     for i, device in enumerate(spec.devices):
-        yield from _check_edits(device.container_edits, f"devices[{i}].containerEdits", host)
+        yield from check_edits(device.container_edits, f"devices[{i}].containerEdits", host)
 
 
-def _check_edits(edits: ContainerEdits, where: str, host: Host) -> Iterator[Problem]:
+def check_edits(edits: ContainerEdits, where: str, host: Host) -> Iterator[Problem]:
+    """Yield what keeps edits from working on a host; `where` is their own place in the spec."""
     for i, node in enumerate(edits.device_nodes):
         yield from _guarded(_check_node, node, f"{where}.deviceNodes[{i}]", host)
     for i, net in enumerate(edits.net_devices):
@@ -102,13 +103,18 @@ def _check_hook(hook: Hook, where: str, host: Host) -> Iterator[Problem]:
     elif not stat.mode & _EXECUTABLE:
         message = f"{hook.path!r} is not executable, its mode is {stat.mode:04o}"
         yield say("host-hook-mode", message, f"{where}.path", f"chmod +x {hook.path}")
+    elif stat.uid or stat.mode & _OTHERS_WRITE:
+        who = f"user {stat.uid}" if stat.uid else "everybody"
+        message = f"{who} may change {hook.path!r}, which runs as root when a container is created"
+        yield _warning("host-hook-owner", message, f"{where}.path", f"chown root {hook.path}; chmod go-w {hook.path}")
 
 
 def _check_mount(mount: Mount, where: str, host: Host) -> Iterator[Problem]:
     is_bind = not mount.type or mount.type in _BINDS or bool(_BINDS & set(mount.options))
     if is_bind and not host.exists(mount.host_path):
         message = f"there is no {mount.host_path!r} to mount"
-        yield _error("host-mount-missing", message, f"{where}.hostPath", None)
+        hint = "an update of its driver may have renamed it: `cdi generate` writes what is there now"
+        yield _error("host-mount-missing", message, f"{where}.hostPath", hint)
 
 
 def _check_file(path: str, spec_dirs: Iterable[str], root: str) -> Iterator[Problem]:
