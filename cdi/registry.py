@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-__all__ = ["DEFAULT_DIRS", "Change", "Found", "LoadedSpec", "Registry"]
+__all__ = ["DEFAULT_DIRS", "Change", "Found", "LoadedSpec", "Registry", "near_names"]
 
 import os
 import re
@@ -218,20 +218,26 @@ def _hint(found: Scan, name: str, dirs: Sequence[Path]) -> str | None:
         first, second = found.conflicts[name]
         return f"{str(first)!r} and {str(second)!r} both define {name}, so neither counts: remove one"
     try:
-        kind = parse_name(name).kind
+        parse_name(name)
     except InvalidName as error:
         return error.hint or error.message
     if not found.table:
         where = ", ".join(map(str, dirs)) or "no spec directory"
         return f"no device is defined at all (in {where})"
-    from difflib import get_close_matches  # noqa: PLC0415 - only mistakes need it
-
-    near = get_close_matches(name, [n for n in found.devices if n.startswith(f"{kind}=")] or found.devices)
+    near = near_names(name, found.devices)
     if near:
         return f"did you mean {' or '.join(filter(None, (', '.join(near[:-1]), near[-1])))}?"
     if found.problems:
         return f"it may be in a file that was skipped, such as {str(next(iter(found.problems)))!r}"
     return None
+
+
+def near_names(name: str, devices: Sequence[str]) -> list[str]:
+    """Return up to three of the devices that may be meant by a mistyped name, those of its kind if there are any."""
+    from difflib import get_close_matches  # noqa: PLC0415 - only mistakes need it
+
+    kind = name.partition("=")[0]
+    return get_close_matches(name, [n for n in devices if n.startswith(f"{kind}=")] or devices)
 
 
 def _changes(before: Scan, after: Scan) -> Iterator[Change]:

@@ -23,7 +23,7 @@ from cdi.report import check
 from cdi.rules import is_valid
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Iterable, Mapping, Sequence
 
 _SETTLED = 50_000_000  # ns after which a further change of a file has another time stamp, even on coarse clocks
 
@@ -64,6 +64,11 @@ class Scan:
         for name in self.conflicts:
             del self.table[name]
         self.problems = {path: tuple(self._problems[path]) for path in sorted(self._problems)}
+
+    @classmethod
+    def of(cls, specs: Iterable[LoadedSpec]) -> Scan:
+        """Return what some loaded files come to, wherever they were read from."""
+        return cls({(one.priority, str(one.path)): _File(None, one, ()) for one in specs}, {})
 
     @cached_property
     def devices(self) -> tuple[str, ...]:
