@@ -50,6 +50,7 @@ FLOORS = {
     "generation": 9,
     "naming": 9,
     "runtimes": 10,
+    "diagnosis": 10,
     "cdi_cli": 11,
 }
 PURE = 4

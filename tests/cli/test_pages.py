@@ -22,6 +22,7 @@ CONSOLE = re.compile(r"^```console\n(.*?)^```$", re.MULTILINE | re.DOTALL)
         "README",
         "docs/adding-hardware",
         "docs/commands",
+        "docs/doctor",
         "docs/exit-codes",
         "docs/freshness",
         "docs/json",

@@ -54,6 +54,7 @@ SECTIONS: dict[str, dict[str, Entry]] = {
         "resolve": Entry("inject", "Add the devices that an OCI runtime spec asks for.", _DIRS),
     },
     "This node": {
+        "doctor": Entry("doctor", "Say why containers do not get a device, and what to do.", _DIRS),
         "runtime": Entry("runtime", "Show what of CDI the container runtimes have switched on.", _HOST),
     },
     "Shell": {

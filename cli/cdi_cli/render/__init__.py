@@ -36,6 +36,7 @@ _RENDERERS: dict[str, dict[str, str]] = {
     "Classes": {"text": "listing:classes"} | _DATA,
     "Container": _DATA,
     "Devices": {"text": "listing:devices"} | _DATA,
+    "Diagnosed": {"text": "diagnosis:text"} | _DATA,
     "Difference": {"text": "difference:text"} | _DATA,
     "Dirs": {"text": "listing:dirs"} | _DATA,
     "Documents": {"yaml": "documents:yaml", "json": "documents:json"},

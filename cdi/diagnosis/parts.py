@@ -1,0 +1,109 @@
+"""Steps `nodes` and `mounts`: whether what a device brings into a container is on the host, and may be used."""
+
+from __future__ import annotations
+
+__all__ = ["part_findings"]
+
+from typing import TYPE_CHECKING
+
+from cdi.diagnosis.loading import placed
+from cdi.diagnosis.selinux import device_switch, foreign_label, is_enforcing
+from cdi.host import HostError
+from cdi.hostcheck import check_edits
+from cdi.problem import Problem
+from cdi.report import locate
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from cdi.diagnosis.account import Account
+    from cdi.diagnosis.files import SpecFile
+    from cdi.diagnosis.finding import Finding, Status
+    from cdi.host import Host, Stat
+    from cdi.model import ContainerEdits
+
+_NODES = ("host-node-", "host-net-", "account-", "selinux-node")
+_WHY = {
+    "host-node-missing": "the container does not start, or opens what is not there: 'no such device or address'",
+    "host-node-numbers": "the node was renumbered since the spec was written",
+    "host-mount-missing": "the container does not start: 'error stat'ing file', 'no such file or directory'",
+    "host-hook-missing": "the container does not start: 'error executing hook', 'OCI runtime create failed'",
+    "host-hook-mode": "the container does not start: 'error executing hook … permission denied'",
+    "account-node": "in a rootless container a device is opened with the rights of the user",
+    "selinux-node": "containers are confined unless they run with `--security-opt label=disable`",
+    "selinux-mount": "containers are confined unless they run with `--security-opt label=disable`",
+}
+
+
+def part_findings(
+    host: Host, file: SpecFile, edits: ContainerEdits, where: str, account: Account | None
+) -> tuple[Finding, ...]:
+    """Return what is wrong with the nodes, interfaces, mounts and hooks of edits, with their lines in the file."""
+    found = [
+        *check_edits(edits, where, host),
+        *(_closed_nodes(host, edits, where, account) if account is not None else ()),
+        *(_labels(host, edits, where) if is_enforcing(host) else ()),
+    ]
+    return tuple(
+        placed(
+            problem,
+            file,
+            step="nodes" if problem.rule.startswith(_NODES) else "mounts",
+            status=_status(problem),
+            why=_WHY.get(problem.rule),
+        )
+        for problem in (locate(file.content, found) if found else ())
+    )
+
+
+def _status(problem: Problem) -> Status:
+    return "problem" if problem.severity == "error" else "warning"
+
+
+def _closed_nodes(host: Host, edits: ContainerEdits, where: str, account: Account) -> Iterator[Problem]:
+    """Yield the nodes that a user may not open, and so no rootless container of that user."""
+    for i, node in enumerate(edits.device_nodes):
+        path = node.host_path or node.path
+        stat = _node(host, path)
+        if stat is not None and not account.may(stat, 0o6):
+            yield Problem(
+                severity="error",
+                rule="account-node",
+                message=f"{account.name} may not open {path!r}, its mode is {stat.mode:04o}, its group {stat.gid}",
+                where=f"{where}.deviceNodes[{i}].path",
+                hint=f"add {account.name} to the group, and run containers with `--group-add keep-groups`",
+            )
+
+
+def _labels(host: Host, edits: ContainerEdits, where: str) -> Iterator[Problem]:
+    """Yield what SELinux keeps confined containers from, though the runtime hands it out."""
+    for i, node in enumerate(edits.device_nodes):
+        switch = device_switch(host, node.host_path or node.path)
+        if switch is not None:
+            label, boolean = switch
+            yield Problem(
+                severity="warning",
+                rule="selinux-node",
+                message=f"SELinux keeps confined containers from {node.path!r}: its label is {label}",
+                where=f"{where}.deviceNodes[{i}].path",
+                hint=f"setsebool -P {boolean} on",
+            )
+    places = [(hook.path, f"hooks[{i}].path") for i, hook in enumerate(edits.hooks)]
+    places += [(mount.host_path, f"mounts[{i}].hostPath") for i, mount in enumerate(edits.mounts) if not mount.type]
+    for path, key in places:
+        foreign = foreign_label(host, path)
+        if foreign is not None:
+            yield Problem(
+                severity="warning",
+                rule="selinux-mount",
+                message=f"SELinux keeps confined containers from {path!r}: its label is {foreign}",
+                where=f"{where}.{key}",
+                hint=f"restorecon -v {path}",
+            )
+
+
+def _node(host: Host, path: str) -> Stat | None:
+    try:
+        return host.node(path)
+    except HostError:
+        return None

@@ -1,0 +1,109 @@
+"""Step `place`: whether the device is in a file that this runtime reads, and where it is if not."""
+
+from __future__ import annotations
+
+__all__ = ["place_findings"]
+
+from typing import TYPE_CHECKING
+
+from cdi.diagnosis.finding import Finding, some
+from cdi.diagnosis.hardware import absence, other_name
+from cdi.diagnosis.notes import rootless_docker
+from cdi.registry import near_names
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+    from cdi.diagnosis.case import Case
+
+
+def place_findings(case: Case) -> Iterator[Finding]:
+    """Yield where the device is, or that it is nowhere; broken files and closed directories are for later steps."""
+    if case.definers and not any(rootless_docker(case.view)):
+        paths = ", ".join(file.path for file in case.definers)
+        yield Finding(step="place", status="ok", message=f"defined in {paths}", path=case.definers[0].path)
+        return
+    found = [*rootless_docker(case.view), *_elsewhere(case), *_strays(case)]
+    yield from found
+    if not found and not case.suspects and not case.view.directory_faults:
+        yield _nowhere(case)
+
+
+def _elsewhere(case: Case) -> Iterator[Finding]:
+    """Yield the files that define the device in directories that other runtimes read, not this one."""
+    own = [listing.directory for listing in case.view.listings]
+    reads = ", ".join(own) or "no directory"
+    runtime = case.view.runtime
+    reason = runtime.spec_dirs_why if runtime is not None else ""
+    for path, file in case.scene.files.items():
+        if file.device(case.name) is None:
+            continue
+        move = f"`cdi install {path} --spec-dir {own[-1]}`" if own else "`cdi install`"
+        yield Finding(
+            step="place",
+            status="problem",
+            message=f"it is defined in {path!r}, which {case.view.name or 'no runtime'} does not read",
+            why=f"it reads {reads}{f' ({reason})' if reason else ''}",
+            hint=f"{move}, or have it read the directory: `cdi runtime set-dirs`",
+            path=path,
+        )
+
+
+def _strays(case: Case) -> Iterator[Finding]:
+    """Yield the files that look like specs of this kind, and whose names or places keep all runtimes from them."""
+    for listing in case.view.listings:
+        for path in listing.strays:
+            if case.scene.stray_mentions(path, case.kind):
+                inner = path[len(listing.directory) + 1 :]
+                why = "runtimes look into no directory below" if "/" in inner else "spec files end in .json or .yaml"
+                yield Finding(
+                    step="place",
+                    status="problem",
+                    message=f"no spec file defines it; {path!r} names its kind, but is no spec file",
+                    why=why,
+                    hint=f"mv {path} {listing.directory}/{case.kind.replace('/', '-')}.yaml",
+                    path=path,
+                )
+
+
+def _nowhere(case: Case) -> Finding:
+    offered = case.view.scan.devices
+    of_kind = [name for name in offered if name.startswith(f"{case.kind}=")]
+    directories = ", ".join(listing.directory for listing in case.view.listings) or "no directory"
+    missing = absence(case.scene, case.kind)
+    hint = _meant(case)
+    if hint is None and missing is not None:
+        hint = missing.hint
+    if hint is None and of_kind:
+        hint = f"{case.kind} has {some([_last(name) for name in of_kind])}"
+    return Finding(
+        step="place",
+        status="problem",
+        message=f"no file in {directories} defines {case.name}",
+        why=missing.reason if missing is not None and not of_kind else None,
+        hint=hint or "`cdi devices` lists what there is; `cdi generate --install` writes specs for what this node has",
+    )
+
+
+def _meant(case: Case) -> str | None:
+    """Return which device may be meant: the same under its other name, or one that is spelt nearly so."""
+    same = other_name(case.scene, case.name, case.view.scan.devices)
+    if same is not None:
+        return f"that is {same} here: ask for that, or have specs name it so: `cdi generate --name`"
+    offered = case.view.scan.devices
+    of_kind = [name for name in offered if name.startswith(f"{case.kind}=")]
+    near = _near_devices(case.name, of_kind) if of_kind else near_names(case.name, offered)
+    near += [name for name in offered if _last(name) == _last(case.name) and name not in near]
+    return f"did you mean {' or '.join(near[:3])}?" if near else None
+
+
+def _near_devices(name: str, of_kind: Sequence[str]) -> list[str]:
+    """Return the devices of a kind that are spelt nearly as one that it does not have."""
+    from difflib import get_close_matches  # noqa: PLC0415 - only mistakes need it
+
+    by_device = {_last(one): one for one in of_kind}
+    return [by_device[device] for device in get_close_matches(_last(name), by_device)]
+
+
+def _last(name: str) -> str:
+    return name.partition("=")[2]
