@@ -1,10 +1,12 @@
-"""Which CDI version each release of a container runtime still reads."""
+"""What each release of a container runtime still reads: which CDI versions, from which directories."""
 
 from __future__ import annotations
 
-__all__ = ["RUNTIMES", "newest_version"]
+__all__ = ["RUNTIMES", "Release", "newest_version", "release_of"]
 
 import re
+
+import msgspec
 
 from cdi.errors import UsageError
 
@@ -47,20 +49,54 @@ RUNTIMES: dict[str, tuple[tuple[tuple[int, ...], str], ...]] = {
         ((6,), "1.1.0"),
     ),
 }
+# Their own names for themselves, and other people's.
+_ALSO = {"buildkitd": "buildkit", "crio": "cri-o", "dockerd": "docker", "moby": "docker"}
 _RELEASE = re.compile(r"(?P<runtime>[a-z-]+?)-v?(?P<release>\d+(?:\.\d+)*)(?:[-+~].*)?")
+# Releases that read fewer directories than others: from, up to (excluded), and what they read.
+_DIRECTORIES = {"podman": ((5, 5), (5, 6), ("/etc/cdi",))}  # github.com/containers/podman/issues/26569
+# The first release that does not crash on a vendor or class of one letter; the others all do.
+_SHORT_NAMES = {"containerd": (2, 4)}
 
 
-def newest_version(release: str) -> str:
-    """Return the newest CDI version that `podman-4.9.3`, or another release, reads; raise `UsageError`."""
-    match = _RELEASE.fullmatch(release.strip().lower())
-    table = RUNTIMES.get(match["runtime"]) if match is not None else None
+class Release(msgspec.Struct, frozen=True, kw_only=True):
+    """What a release of a runtime reads: CDI up to `newest`, and only files in `spec_dirs` if that is not None.
+
+    `crashes` on a vendor or class of one letter. `ignores` are fields that its `low_level` runtime, "runc 1.3.6" for
+    example, leaves out of containers without a word.
+    """
+
+    name: str
+    newest: str
+    spec_dirs: tuple[str, ...] | None = None
+    crashes: bool = True
+    low_level: str = ""
+    ignores: tuple[str, ...] = ()
+
+
+def release_of(name: str) -> Release:
+    """Return what `podman-4.9.3`, or another release, reads; raise `UsageError`."""
+    match = _RELEASE.fullmatch(name.strip().lower())
+    runtime = _ALSO.get(match["runtime"], match["runtime"]) if match is not None else ""
+    table = RUNTIMES.get(runtime)
     if match is None or table is None:
-        message = f"unknown runtime {release!r}"
+        message = f"unknown runtime {name!r}"
         raise UsageError(message, hint=f"name a runtime and its release, as podman-4.9: {', '.join(RUNTIMES)}")
     wanted = tuple(int(part) for part in match["release"].split("."))
     known = [version for since, version in table if since <= wanted]
     if not known:
         first = ".".join(map(str, table[0][0]))
-        message = f"{release} is too old for CDI: {match['runtime']} has read specs since {first}"
+        message = f"{name} is too old for CDI: {runtime} has read specs since {first}"
         raise UsageError(message)
-    return known[-1]
+    since, until, dirs = _DIRECTORIES.get(runtime, ((), (), None))
+    safe = _SHORT_NAMES.get(runtime)
+    return Release(
+        name=name,
+        newest=known[-1],
+        spec_dirs=dirs if since <= wanted < until else None,
+        crashes=safe is None or wanted < safe,
+    )
+
+
+def newest_version(release: str) -> str:
+    """Return the newest CDI version that `podman-4.9.3`, or another release, reads; raise `UsageError`."""
+    return release_of(release).newest

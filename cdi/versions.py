@@ -8,8 +8,11 @@ __all__ = [
     "VERSIONS",
     "Downgraded",
     "Dropped",
+    "Refused",
     "at_least",
     "downgrade",
+    "lower",
+    "lowest",
     "minimum_version",
     "needed_version",
 ]
@@ -23,7 +26,7 @@ from cdi.errors import CdiError, UsageError
 from cdi.model import Spec  # noqa: TC001 - msgspec reads the annotations of Downgraded
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterable, Iterator
 
     from cdi.model import ContainerEdits, Device, DeviceNode, Mount
 
@@ -40,11 +43,20 @@ class Dropped(msgspec.Struct, frozen=True, kw_only=True):
     cost: str
 
 
+class Refused(msgspec.Struct, frozen=True, kw_only=True):
+    """Something without which a device would not be what it is, and that a lower version cannot say."""
+
+    where: str
+    message: str
+    hint: str
+
+
 class Downgraded(msgspec.Struct, frozen=True, kw_only=True):
-    """A spec for an older version, and what had to go."""
+    """A spec for an older version, and what had to go; with anything `refused` it is of no use."""
 
     spec: Spec
     dropped: tuple[Dropped, ...] = ()
+    refused: tuple[Refused, ...] = ()
 
 
 def needed_version(spec: Spec) -> str:
@@ -99,31 +111,61 @@ def at_least(version: str, other: str) -> bool:
     return VERSIONS.index(version.removeprefix("v")) >= VERSIONS.index(other)
 
 
+def lowest(versions: Iterable[str]) -> str:
+    """Return the lowest of some versions, with or without a leading `v`; raise `UsageError` for an unknown one."""
+    every = [version.removeprefix("v") for version in versions]
+    for version in every:
+        _refuse_unknown(version)
+    return min(every, key=VERSIONS.index)
+
+
+def _refuse_unknown(version: str) -> None:
+    if version not in VERSIONS:
+        message = f"unknown CDI version {version!r}"
+        raise UsageError(message, hint=f"known versions are {', '.join(VERSIONS)}")
+
+
 def downgrade(spec: Spec, version: str) -> Downgraded:
     """Return the spec as a runtime that knows `version` loads it, naming what was dropped and the cost.
 
     The result carries `version`, or the spec's own if that is lower. Raises `UsageError` for an unknown
     version, and `CdiError` naming the device when what it is cannot be said in that version.
     """
-    if version.removeprefix("v") not in VERSIONS:
-        message = f"unknown CDI version {version!r}"
-        raise UsageError(message, hint=f"known versions are {', '.join(VERSIONS)}")
+    lowered = lower(spec, version)
+    if lowered.refused:
+        raise CdiError(lowered.refused[0].message, hint=lowered.refused[0].hint)
+    return lowered
+
+
+def lower(spec: Spec, version: str) -> Downgraded:
+    """Return what `downgrade` does, with all that it would refuse in place of an error."""
     cap = version.removeprefix("v")
+    _refuse_unknown(cap)
     if not at_least(cap, EARLIEST):
         message = f"runtimes refuse every spec of a version below {EARLIEST}, it cannot be lowered to {cap}"
         raise CdiError(message, hint=f"{EARLIEST} is as low as it goes")
-    _refuse_names(spec, cap)
+    refused = list(_refused(spec, cap))
     dropped: list[Dropped] = []
     edits = _lower_edits(spec.container_edits, cap, "containerEdits", dropped)
-    devices = tuple(_lower_device(device, cap, f"devices[{i}]", dropped) for i, device in enumerate(spec.devices))
+    devices: list[Device] = []
+    for i, device in enumerate(spec.devices):
+        lowered = _lower_device(device, cap, f"devices[{i}]", dropped)
+        devices.append(lowered)
+        if not lowered.container_edits:
+            message = f"device {device.name!r} is nothing without what CDI {cap} lacks, it cannot be lowered"
+            lost = ", ".join(d.what for d in dropped if d.where.startswith(f"devices[{i}].containerEdits."))
+            refused.append(Refused(where=f"devices[{i}]", message=message, hint=f"all it has is {lost or 'nothing'}"))
     annotations = spec.annotations
     if annotations and not at_least(cap, "0.6.0"):
         dropped.append(Dropped(where="annotations", what="annotations", cost=_COST["annotations"]))
         annotations = {}
-    lowered = replace(spec, annotations=annotations, devices=devices, container_edits=edits)
     own = spec.cdi_version.removeprefix("v")
     target = own if own in VERSIONS and at_least(cap, own) else cap
-    return Downgraded(spec=replace(lowered, cdi_version=target), dropped=tuple(dropped))
+    return Downgraded(
+        spec=replace(spec, cdi_version=target, annotations=annotations, devices=tuple(devices), container_edits=edits),
+        dropped=tuple(dropped),
+        refused=tuple(refused),
+    )
 
 
 _COST = {
@@ -137,24 +179,36 @@ _COST = {
 }
 
 
-def _refuse_names(spec: Spec, cap: str) -> None:
+def _refused(spec: Spec, cap: str) -> Iterator[Refused]:
+    """Yield names, nodes and mounts that a version does not have."""
     if "." in spec.class_ and not at_least(cap, "0.6.0"):
         message = f"kind {spec.kind!r} needs CDI 0.6.0, it cannot be lowered to {cap}"
-        raise CdiError(message, hint="a class with a dot is not allowed before 0.6.0: choose another class")
-    for device in spec.devices:
+        hint = "a class with a dot is not allowed before 0.6.0: choose another class"
+        yield Refused(where="kind", message=message, hint=hint)
+    seen: set[str] = set()
+    for i, device in enumerate(() if at_least(cap, "0.5.0") else spec.devices):
         name = spec.qualified_name(device)
-        if device.name[:1] in _DIGITS and not at_least(cap, "0.5.0"):
+        if device.name[:1] in _DIGITS:
             message = f"device '{name}' needs CDI 0.5.0, it cannot be lowered to {cap}"
-            raise CdiError(message, hint="a device name that starts with a digit is not allowed before 0.5.0")
-        nodes = device.container_edits.device_nodes + spec.container_edits.device_nodes
-        paths = {node.path for node in nodes if _is_itself(node)}
-        for node in () if at_least(cap, "0.5.0") else nodes:
-            if not _is_itself(node) and node.host_path not in paths:
+            hint = "a device name that starts with a digit is not allowed before 0.5.0"
+            yield Refused(where=f"devices[{i}].name", message=message, hint=hint)
+        nodes = dict(_placed_nodes(device.container_edits, f"devices[{i}].containerEdits"))
+        nodes |= dict(_placed_nodes(spec.container_edits, "containerEdits"))
+        paths = {node.path for node in nodes.values() if _is_itself(node)}
+        for where, node in nodes.items():
+            if not _is_itself(node) and node.host_path not in paths and where not in seen:
+                seen.add(where)
                 message = (
                     f"device '{name}' needs CDI 0.5.0 for hostPath {node.host_path!r}, it cannot be lowered to {cap}"
                 )
-                raise CdiError(message, hint="before 0.5.0 a device node has the same path in the container")
-    _refuse_mount_types(spec, cap)
+                hint = "before 0.5.0 a device node has the same path in the container"
+                yield Refused(where=f"{where}.hostPath", message=message, hint=hint)
+    yield from () if at_least(cap, "0.4.0") else _refused_mounts(spec)
+
+
+def _placed_nodes(edits: ContainerEdits, where: str) -> Iterator[tuple[str, DeviceNode]]:
+    for i, node in enumerate(edits.device_nodes):
+        yield f"{where}.deviceNodes[{i}]", node
 
 
 def _is_itself(node: DeviceNode) -> bool:
@@ -162,22 +216,18 @@ def _is_itself(node: DeviceNode) -> bool:
     return not node.host_path or node.host_path == node.path
 
 
-def _refuse_mount_types(spec: Spec, cap: str) -> None:
-    if at_least(cap, "0.4.0"):
-        return
-    for edits in _edits(spec):
-        for mount in edits.mounts:
+def _refused_mounts(spec: Spec) -> Iterator[Refused]:
+    places = [f"devices[{i}].containerEdits" for i in range(len(spec.devices))]
+    for place, edits in zip(("containerEdits", *places), _edits(spec), strict=True):
+        for i, mount in enumerate(edits.mounts):
             if mount.type and mount.type != "bind":
                 message = f"mount {mount.container_path!r} of type {mount.type!r} needs CDI 0.4.0, it cannot be lowered"
-                raise CdiError(message, hint="before 0.4.0 there are only bind mounts")
+                hint = "before 0.4.0 there are only bind mounts"
+                yield Refused(where=f"{place}.mounts[{i}].type", message=message, hint=hint)
 
 
 def _lower_device(device: Device, cap: str, where: str, dropped: list[Dropped]) -> Device:
     edits = _lower_edits(device.container_edits, cap, f"{where}.containerEdits", dropped)
-    if not edits:
-        message = f"device {device.name!r} is nothing without what CDI {cap} lacks, it cannot be lowered"
-        lost = ", ".join(d.what for d in dropped if d.where.startswith(f"{where}."))
-        raise CdiError(message, hint=f"all it has is {lost or 'nothing'}")
     annotations = device.annotations
     if annotations and not at_least(cap, "0.6.0"):
         dropped.append(Dropped(where=f"{where}.annotations", what="annotations", cost=_COST["annotations"]))

@@ -42,6 +42,7 @@ FLOORS = {
     "registry": 5,
     "store": 5,
     "differing": 3,
+    "releasecheck": 3,
     "host": 6,
     "hostcheck": 7,
     "discovery": 7,

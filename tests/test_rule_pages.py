@@ -8,9 +8,11 @@ from pathlib import Path
 
 import pytest
 
+from cdi.compat import Release, release_of
 from cdi.host import Host
 from cdi.hostcheck import check_host
 from cdi.registry import Registry
+from cdi.releasecheck import check_release
 from cdi.report import check, locate
 
 ROOT = Path(__file__).parent.parent
@@ -39,7 +41,17 @@ def rules_in(tree: ast.AST) -> set[str]:
 
 
 def all_rules() -> set[str]:
-    modules = ("decode", "hostcheck", "report", "rules/edits", "rules/specs", "scan", "schema", "syntax")
+    modules = (
+        "decode",
+        "hostcheck",
+        "releasecheck",
+        "report",
+        "rules/edits",
+        "rules/specs",
+        "scan",
+        "schema",
+        "syntax",
+    )
     trees = [ast.parse((ROOT / f"cdi/{module}.py").read_text()) for module in modules]
     return {rule for tree in trees for rule in rules_in(tree)}
 
@@ -60,7 +72,8 @@ def test_the_index_lists_every_page_once() -> None:
 # The schema page is proved in test_schema.py.
 OF_HOST = [name for name in PAGES if name.startswith("host-")]
 OF_DIRECTORY = ["device-conflict", "unreadable"]
-OF_CHECK = [name for name in PAGES if name != "schema" and name not in OF_HOST + OF_DIRECTORY]
+OF_RELEASE = [name for name in PAGES if name.startswith("compat-")]
+OF_CHECK = [name for name in PAGES if name != "schema" and name not in OF_HOST + OF_DIRECTORY + OF_RELEASE]
 FILE_MODES = {"host-file-mode": 0o600, "host-file-place": 0o644}
 
 
@@ -104,6 +117,41 @@ def test_a_file_in_that_state_gives_the_output_on_the_page(name: str, tmp_path: 
         problem.render("gpu.yaml") for problem in found if problem.rule == name and "closed" not in problem.message
     ]
     assert [line.replace(str(tmp_path), "/srv/specs") for line in lines] == output.splitlines()
+    assert "Severity: warning." in page
+
+
+@pytest.mark.parametrize("name", [name for name in OF_RELEASE if name not in {"compat-ignored", "compat-place"}])
+def test_the_example_for_its_release_gives_the_output_on_the_page(name: str) -> None:
+    page = PAGES[name].read_text()
+    (_, text), (_, output) = blocks(page)
+    (release,) = re.findall(r"^`cdi validate --compat (\S+) gpu\.yaml`:$", page, re.MULTILINE)
+    spec = check(text).spec
+    assert spec is not None
+    found = locate(text, check_release(spec, release_of(release)))
+    assert "".join(f"{problem.render('gpu.yaml')}\n" for problem in found) == output
+    assert (name, True) in {(problem.rule, f"Severity: {problem.severity}." in page) for problem in found}
+
+
+def test_a_file_in_that_directory_gives_the_output_on_the_page() -> None:
+    page = PAGES["compat-place"].read_text()
+    ((_, output),) = blocks(page)
+    text = (ROOT / "spec-examples/valid/gpu.yaml").read_text()
+    spec = check(text).spec
+    assert spec is not None
+    found = locate(text, check_release(spec, release_of("podman-5.5.2"), path="/var/run/cdi/gpu.yaml"))
+    assert "".join(f"{problem.render('gpu.yaml')}\n" for problem in found) == output
+    assert "Severity: error." in page
+
+
+def test_the_ignored_field_on_the_page_gives_its_output() -> None:
+    page = PAGES["compat-ignored"].read_text()
+    (_, text), (_, output) = blocks(page)
+    spec = check(text).spec
+    assert spec is not None
+    release = Release(name="docker-29.2.0", newest="1.1.0", low_level="runc 1.3.6", ignores=("netDevices",))
+    assert (
+        "".join(f"{problem.render('nic.yaml')}\n" for problem in locate(text, check_release(spec, release))) == output
+    )
     assert "Severity: warning." in page
 
 

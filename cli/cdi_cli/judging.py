@@ -4,11 +4,13 @@ from __future__ import annotations
 
 __all__ = ["FileVerdict", "Judge", "unreadable"]
 
+import os
 from typing import TYPE_CHECKING, Any
 
 import msgspec
 from msgspec.structs import replace
 
+from cdi.compat import Release  # noqa: TC001 - part of a struct
 from cdi.errors import FileError, UsageError
 from cdi.problem import Problem
 from cdi.report import Report, check, locate
@@ -19,6 +21,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from cdi.host import Host
+    from cdi.model import Spec
     from cdi_cli.settings import Settings
 
 
@@ -49,9 +52,12 @@ class Judge(msgspec.Struct, frozen=True, kw_only=True):
     schema: Mapping[str, Any] | None = None
     host: Any = None
     spec_dirs: tuple[str, ...] = ()
+    releases: tuple[Release, ...] = ()
 
     @classmethod
-    def of(cls, *, strict: bool, host: bool, schema: str | None, settings: Settings) -> Judge:
+    def of(
+        cls, *, strict: bool, host: bool, schema: str | None, settings: Settings, releases: tuple[Release, ...] = ()
+    ) -> Judge:
         """Return the judge for the options of a command line."""
         return cls(
             root=settings.root,
@@ -59,6 +65,7 @@ class Judge(msgspec.Struct, frozen=True, kw_only=True):
             schema=None if schema is None else _schema(schema),
             host=_host(settings) if host else None,
             spec_dirs=settings.dirs if host else (),
+            releases=releases,
         )
 
     def verdict(self, path: str) -> FileVerdict:
@@ -69,7 +76,7 @@ class Judge(msgspec.Struct, frozen=True, kw_only=True):
             return unreadable(path, error)
         report = check(content, source=path)
         problems = report.problems
-        if self.schema is not None or self.host is not None:
+        if self.schema is not None or self.host is not None or self.releases:
             problems = (*problems, *self._more(path, content, report))
         if self.strict and problems:
             problems = tuple([replace(problem, severity="error") for problem in problems])
@@ -95,7 +102,16 @@ class Judge(msgspec.Struct, frozen=True, kw_only=True):
             own_path = None if path == STDIN else path
             found = check_host(report.spec, self.host, path=own_path, spec_dirs=self.spec_dirs, root=self.root)
             more += locate(content, found)
+        if self.releases and report.spec is not None:
+            more += self._release_problems(path, content, report.spec)
         return more
+
+    def _release_problems(self, path: str, content: bytes, spec: Spec) -> tuple[Problem, ...]:
+        from cdi.releasecheck import check_release  # noqa: PLC0415 - for --compat only
+        from cdi.rooted import inside  # noqa: PLC0415 - as above
+
+        place = None if path == STDIN else inside(self.root, os.path.abspath(path)) or path  # noqa: PTH100 - no links
+        return locate(content, [p for one in self.releases for p in check_release(spec, one, path=place)])
 
 
 def _host(settings: Settings) -> Host:

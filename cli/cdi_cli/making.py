@@ -31,7 +31,7 @@ from cdi.hostcheck import check_host
 from cdi.model import Spec  # noqa: TC001 - part of a struct
 from cdi.problem import Problem  # noqa: TC001 - as above
 from cdi.runtimes import Cap, find_runtimes, ignored_fields, newest_for
-from cdi.versions import VERSIONS
+from cdi.versions import lowest
 from cdi_cli.hosts import own_families
 
 if TYPE_CHECKING:
@@ -161,7 +161,5 @@ class Making(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def _cap(named: list[str], found: Cap) -> str | None:
-    """Return the lowest of some versions, or one that we do not know."""
     caps = [*named, *([found.version] if found.version is not None else [])]
-    unknown = next((cap for cap in caps if cap.removeprefix("v") not in VERSIONS), None)
-    return unknown or min(caps, key=lambda cap: VERSIONS.index(cap.removeprefix("v")), default=None)
+    return lowest(caps) if caps else None

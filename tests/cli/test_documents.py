@@ -27,6 +27,42 @@ def test_convert_there_and_back(cdi: Cdi, specs: Path) -> None:
     assert cdi("convert", specs / "gpu.yaml", "-o", "json") == as_json
 
 
+NEWER = """\
+cdiVersion: 0.7.0
+kind: vendor.com/gpu
+devices:
+- name: gpu0
+  containerEdits:
+    deviceNodes:
+    - path: /dev/gpu0
+    additionalGids: [44]
+"""
+
+
+def test_convert_lowers_a_spec_and_says_what_is_lost(cdi: Cdi) -> None:
+    result = cdi("convert", "-", "--compat", "podman-4.9", "--compat", "podman-5", "-o", "json", stdin=NEWER.encode())
+    assert result.code == 0
+    assert result.json == {
+        "cdiVersion": "0.3.0",
+        "kind": "vendor.com/gpu",
+        "devices": [{"name": "gpu0", "containerEdits": {"deviceNodes": [{"path": "/dev/gpu0"}]}}],
+    }
+    assert result.err == (
+        "cdi: additionalGids left out for CDI 0.6.0: a process that is not root may lack the group that may open the"
+        " device\n"
+        "cdi: cdiVersion is now 0.3.0, it was 0.7.0\n"
+    )
+    low = cdi("convert", "-", "--cdi-version", "0.7.0", "-o", "json", stdin=NEWER.encode())
+    assert (low.json["cdiVersion"], low.err) == ("0.7.0", "")
+
+
+def test_convert_refuses_what_cannot_be_lowered(cdi: Cdi, specs: Path) -> None:
+    result = cdi("convert", specs / "gpu.yaml", "--compat", "podman-4.1")
+    assert (result.code, result.out) == (1, "")
+    assert result.err.startswith("cdi: error: device 'vendor.com/gpu=0' needs CDI 0.5.0, it cannot be lowered to 0.4.0")
+    assert cdi("convert", specs / "gpu.yaml", "--cdi-version", "0.9.0").code == 2
+
+
 def test_convert_to_a_file_of_the_other_format(cdi: Cdi, specs: Path, tmp_path: Path) -> None:
     target = tmp_path / "new.json"
     assert cdi("convert", specs / "gpu.yaml", "--output-file", target) == (0, "", f"cdi: wrote {target}\n")

@@ -204,3 +204,45 @@ def test_many_files_give_the_same_answer_on_many_cores(specs: Path) -> None:
     one = subprocess.run(["taskset", "-c", "0", *command], capture_output=True, check=False, env=environment)
     assert (many.returncode, many.stdout, many.stderr) == (1, one.stdout, b"")
     assert len(json.loads(one.stdout)["files"]) == 53
+
+
+def test_compat_says_whether_a_release_loads_a_file(cdi: Cdi, specs: Path) -> None:
+    file = specs / "gpu.yaml"
+    assert cdi("validate", file, "--compat", "podman-4.9", "--compat", "containerd-1.7.11").code == 0
+    result = cdi("validate", file, "--compat", "podman-4.1", "-o", "json")
+    assert result.code == 1
+    problems = result.json["files"][0]["problems"]
+    assert [(one["rule"], one["where"], one["line"]) for one in problems] == [
+        ("compat-version", "cdiVersion", 1),
+        ("compat-refused", "devices[0].name", 4),
+        ("compat-refused", "devices[1].name", 11),
+    ]
+    unknown = cdi("validate", file, "--compat", "lxd-5")
+    assert (unknown.code, unknown.out) == (2, "")
+
+
+def test_compat_auto_is_what_is_installed(cdi: Cdi, specs: Path, tmp_path: Path) -> None:
+    node = Path(__file__).parents[2] / "spec-examples/runtimes/node.tree"
+    file = specs / "gpu.yaml"
+    assert cdi("--root", node, "validate", file, "--compat", "auto").code == 0
+    file.write_text(file.read_text().replace("0.5.0", "1.1.0"))
+    rules = [
+        problem["rule"]
+        for problem in cdi("--root", node, "validate", file, "--compat", "auto", "-o", "json").json["files"][0][
+            "problems"
+        ]
+    ]
+    assert "compat-version" in rules
+    empty = tmp_path / "empty.tree"
+    empty.write_text("/etc/hostname = node\n")
+    result = cdi("--root", empty, "validate", file, "--compat", "auto")
+    assert result.code == 0
+    assert "cdi: no container runtime is installed" in result.err
+
+
+def test_compat_knows_where_a_file_is_below_a_root(cdi: Cdi, specs: Path, tmp_path: Path) -> None:
+    directory = tmp_path / "var/run/cdi"
+    directory.mkdir(parents=True)
+    (directory / "gpu.yaml").write_bytes((specs / "gpu.yaml").read_bytes())
+    result = cdi("--root", tmp_path, "validate", "--compat", "podman-5.5.2")
+    assert (result.code, "does not read '/var/run/cdi' [compat-place]" in result.out) == (1, True)

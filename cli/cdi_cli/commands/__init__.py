@@ -35,7 +35,7 @@ SECTIONS: dict[str, dict[str, Entry]] = {
         "validate": Entry("validate", "Check specs as runtimes do, and say what is wrong where.", _DIRS),
         "install": Entry("install", "Check spec files, then put them in place atomically.", _DIRS),
         "uninstall": Entry("install", "Remove installed specs.", _DIRS),
-        "convert": Entry("convert", "Write a spec as JSON or YAML.", format_option="--to"),
+        "convert": Entry("convert", "Write a spec as JSON or YAML, for older runtimes if need be.", _HOST, "--to"),
         "transform": Entry("transform", "Change the root of a spec's paths."),
         "diff": Entry("diff", "Compare two specs, device by device."),
         "schema": Entry("schema", "Print the JSON Schema of specs, or of profiles."),

@@ -14,12 +14,14 @@ from cdi.errors import FileError
 from cdi.problem import Problem
 from cdi_cli.answer import Answer
 from cdi_cli.judging import FileVerdict, Judge, unreadable
+from cdi_cli.releases import NamedReleases, releases_of
 from cdi_cli.sources import STDIN, spec_files
 from cdi_cli.workers import spread
 
 EXAMPLES = {
     "validate": """cdi validate gpu.yaml net.json     # files, directories, or - for stdin
 cdi validate --strict --host       # all installed specs, against this host
+cdi validate --compat podman-4.9 specs/
 cdi validate -o sarif specs/ > cdi.sarif""",
 }
 
@@ -74,6 +76,7 @@ def validate(
         bool,
         typer.Option("--host", help="Also check that what specs name exists on this host.", show_default=False),
     ] = False,
+    compat: NamedReleases = None,
     schema: Annotated[
         str | None,
         typer.Option(metavar="FILE", help="Also check against this JSON Schema.", show_default=False),
@@ -98,7 +101,9 @@ def validate(
             notes += [] if inside else [f"no spec files in {path!r}"]
         elif paths or settings.named_dirs:
             sources.append(path)
-    judge = Judge.of(strict=strict, host=host, schema=schema, settings=settings)
+    releases, said = releases_of(compat or (), settings)
+    notes += said
+    judge = Judge.of(strict=strict, host=host, schema=schema, settings=settings, releases=releases)
     verdicts = spread(partial(_judged, judge), sources, share=_share(sources))
     if not sources and not notes:
         notes.append(f"no spec files: none of {', '.join(settings.dirs)} exists")
