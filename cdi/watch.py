@@ -1,8 +1,8 @@
-"""Tell when spec directories change, by inotify: also those that do not exist yet, or come and go."""
+"""Tell when files and directories change, by inotify: also those that do not exist yet, or come and go."""
 
 from __future__ import annotations
 
-__all__ = ["Watcher"]
+__all__ = ["Taken", "Watch", "Watcher"]
 
 import errno
 import os
@@ -11,7 +11,7 @@ import threading
 import time
 from contextlib import suppress
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from cdi.errors import FileError, UsageError
 
@@ -24,14 +24,22 @@ _POLL_MS = 1000  # how often to look where the kernel cannot tell
 _OVERFLOW = -1  # the kernel's watch number when it lost events
 
 
-class Watcher:
-    """Calls `changed` in a thread of its own, after each change in the directories, until closed.
+class Taken(NamedTuple):
+    """What there was to take: what changed that matters, and whether the kernel lost some of it."""
 
-    It watches each directory and those above it, since any of them may be missing yet, or be replaced. Changes made
-    after the constructor has returned are not missed.
+    changed: tuple[Path, ...]
+    lost: bool
+
+
+class Watch:
+    """Changes at some paths: at each of them, in it if it is a directory, and at those above it.
+
+    Any of them may be missing yet, or be replaced. After a change, `arm` watches what is there now; what changes
+    after that is not missed. Without `contents` it is no change that a file was written to: for /dev, where
+    everyone writes to /dev/null.
     """
 
-    def __init__(self, dirs: Iterable[Path], changed: Callable[[], None]) -> None:
+    def __init__(self, paths: Iterable[Path], *, contents: bool = True) -> None:
         try:
             import inotify_simple  # type: ignore[import-untyped]  # noqa: PLC0415 - optional
         except ImportError:
@@ -40,7 +48,6 @@ class Watcher:
         flags = inotify_simple.flags
         self._mask = (
             flags.CREATE
-            | flags.CLOSE_WRITE
             | flags.ATTRIB
             | flags.MOVED_FROM
             | flags.MOVED_TO
@@ -49,18 +56,77 @@ class Watcher:
             | flags.DELETE_SELF
             | flags.ONLYDIR
         )
-        self._dirs = [Path(path).absolute() for path in dirs]
-        self._changed = changed
+        if contents:
+            self._mask |= flags.CLOSE_WRITE
+        self.paths = tuple(Path(path).absolute() for path in paths)
         try:
             self._inotify = inotify_simple.INotify()
         except OSError as error:
             hint = "the limit fs.inotify.max_user_instances may be too low"
-            raise FileError.from_os(error, "watch", ", ".join(map(str, self._dirs)), hint=hint) from error
+            raise FileError.from_os(error, "watch", ", ".join(map(str, self.paths)), hint=hint) from error
+        # Watch number to the directory and the names in it that matter; None where all do.
+        self._watched: dict[int, tuple[Path, set[str] | None]] = {}
+        self.blind = False
+        self.arm()
+
+    def fileno(self) -> int:
+        """Return the descriptor that is readable when there is something to take."""
+        return int(self._inotify.fileno())
+
+    def close(self) -> None:
+        """Watch no more."""
+        self._inotify.close()
+
+    def take(self) -> Taken:
+        """Return what has happened since the last call."""
+        changed: dict[Path, None] = {}
+        lost = False
+        for event in self._inotify.read(timeout=0):
+            lost = lost or event.wd == _OVERFLOW
+            directory, names = self._watched.get(event.wd, (Path(), set[str]()))
+            # An event without a name is about the directory itself.
+            if event.wd in self._watched and (names is None or not event.name or event.name in names):
+                changed[directory / event.name] = None
+        return Taken(tuple(changed), lost)
+
+    def arm(self, paths: Iterable[Path] | None = None) -> None:
+        """Watch what exists now, of the same paths or of others; `blind` says whether the kernel refused some of it."""
+        if paths is not None:
+            self.paths = tuple(Path(path).absolute() for path in paths)
+        before = self._watched
+        self._watched = {}
+        self.blind = False
+        for directory, names in _directories(self.paths):
+            try:
+                self._add(directory, names)
+            except OSError:
+                self.blind = True
+        for number in before.keys() - self._watched.keys():
+            with suppress(OSError):  # gone with its directory
+                self._inotify.rm_watch(number)
+
+    def _add(self, directory: Path, names: set[str] | None) -> None:
+        """Watch a directory, if there is one, for changes of some names in it, or of all."""
+        try:
+            number = self._inotify.add_watch(directory, self._mask)
+        except OSError as error:
+            if error.errno in {errno.ENOENT, errno.ENOTDIR}:
+                return
+            raise
+        _, others = self._watched.get(number, (directory, set[str]()))
+        self._watched[number] = directory, None if names is None or others is None else names | others
+
+
+class Watcher:
+    """Calls `changed` in a thread of its own, after each change in the directories, until closed.
+
+    Changes made after the constructor has returned are not missed.
+    """
+
+    def __init__(self, dirs: Iterable[Path], changed: Callable[[], None]) -> None:
+        self._watch = Watch(dirs)
+        self._changed = changed
         self._stop_read, self._stop_write = os.pipe()
-        # Watch number to the names below it that matter; None where all do.
-        self._watched: dict[int, set[str] | None] = {}
-        self._timeout: int | None = None
-        self._arm()
         self._thread = threading.Thread(target=self._run, name="cdi-watch", daemon=True)
 
     def start(self) -> None:
@@ -72,69 +138,40 @@ class Watcher:
         os.close(self._stop_write)
         if self._thread.is_alive():
             self._thread.join()
-        self._inotify.close()
+        self._watch.close()
         os.close(self._stop_read)
 
     def _run(self) -> None:
         poller = select.poll()
-        poller.register(self._inotify.fileno(), select.POLLIN)
+        poller.register(self._watch.fileno(), select.POLLIN)
         poller.register(self._stop_read, select.POLLIN)
         while True:
-            ready = {descriptor for descriptor, _ in poller.poll(self._timeout)}
+            ready = {descriptor for descriptor, _ in poller.poll(_POLL_MS if self._watch.blind else None)}
             if self._stop_read in ready:
                 return
-            if not ready or self._matters():
+            if not ready or any(self._watch.take()):
                 self._settle()
-                self._arm()
+                self._watch.arm()
                 self._changed()
-
-    def _matters(self) -> bool:
-        """Take the events that wait, and return whether one of them is about a spec directory."""
-        return any(
-            event.wd == _OVERFLOW or (event.wd in self._watched and _concerns(self._watched[event.wd], event.name))
-            for event in self._inotify.read(timeout=0)
-        )
 
     def _settle(self) -> None:
         deadline = time.monotonic() + _LONGEST
-        while time.monotonic() < deadline and any(self._inotify.read(timeout=_QUIET_MS)):
-            pass
-
-    def _arm(self) -> None:
-        """Watch what exists now; where the kernel refuses, poll."""
-        before = self._watched
-        self._watched = {}
-        self._timeout = None
-        for directory in self._dirs:
-            try:
-                self._arm_directory(directory)
-            except OSError:
-                self._timeout = _POLL_MS
-        for number in before.keys() - self._watched.keys():
-            with suppress(OSError):  # gone with its directory
-                self._inotify.rm_watch(number)
-
-    def _arm_directory(self, directory: Path) -> None:
-        # From the top: what comes into being after we looked for it, comes into a directory that we watch.
-        for above, below in reversed(list(zip(directory.parents, (directory, *directory.parents), strict=False))):
-            self._add(above, below.name)
-        self._add(directory, None)
-
-    def _add(self, directory: Path, name: str | None) -> None:
-        """Watch a directory, if there is one, for changes of one name in it, or of all."""
-        try:
-            number = self._inotify.add_watch(directory, self._mask)
-        except OSError as error:
-            if error.errno in {errno.ENOENT, errno.ENOTDIR}:
-                return
-            raise
-        names = self._watched.setdefault(number, set())
-        if name is None:
-            self._watched[number] = None
-        elif names is not None:
-            names.add(name)
+        more = select.poll()
+        more.register(self._watch.fileno(), select.POLLIN)
+        while time.monotonic() < deadline and more.poll(_QUIET_MS):
+            self._watch.take()
 
 
-def _concerns(names: set[str] | None, name: str) -> bool:
-    """Return whether an event is about names that matter; one without a name is about the directory itself."""
-    return names is None or not name or name in names
+def _directories(paths: Iterable[Path]) -> list[tuple[Path, set[str] | None]]:
+    """Return the directories to watch, each once, with the names in it that matter, or None for all.
+
+    Those above come first: what comes into being after we looked for it, comes into a directory that we watch.
+    """
+    wanted: dict[Path, set[str] | None] = {}
+    for path in paths:
+        wanted[path] = None
+        for above, below in zip(path.parents, (path, *path.parents), strict=False):
+            names = wanted.setdefault(above, set())
+            if names is not None:
+                names.add(below.name)
+    return sorted(wanted.items(), key=lambda item: len(item[0].parts))
