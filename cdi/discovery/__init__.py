@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 
 _HERE = Path(__file__).parent
 _NO_RIGHT = ("permission denied", "operation not permitted")
+_UNREAD = frozenset({"host-unreadable", "nvml-failed"})  # problems that may hide devices
 _PROFILES = "/etc/cdi-tools/profiles.d"  # where a host has profiles of its own
 
 
@@ -74,8 +75,11 @@ def discover(
     chosen = _chosen(families, given)
     wanted = frozenset(include)
     lists: dict[type, list[Report]] = {Found: [], Shared: [], Skipped: []}
+    unsure: dict[str, str] = {}
     for family in chosen:
         for item in _reported(family, host, wanted):
+            if isinstance(item, Problem) and item.rule in _UNREAD:
+                unsure.setdefault(family.kind, item.message)
             lists.get(type(item), problems).append(item)  # type: ignore[arg-type]
     found: list[Found] = lists[Found]  # type: ignore[assignment]
     skipped: list[Skipped] = lists[Skipped]  # type: ignore[assignment]
@@ -88,6 +92,7 @@ def discover(
         shared=tuple(lists[Shared]),  # type: ignore[arg-type]
         skipped=tuple(sorted(map(_as_root, skipped), key=lambda thing: (thing.family, natural_key(thing.what)))),
         problems=tuple(problems),
+        unsure=unsure,
     )
 
 

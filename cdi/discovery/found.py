@@ -94,7 +94,10 @@ class Family(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Discovery(msgspec.Struct, frozen=True, kw_only=True):
-    """What was found on a host, in the order of families and names, and everything there is to say about it."""
+    """What was found on a host, in the order of families and names, and everything there is to say about it.
+
+    `unsure` are the kinds of which there may be more, since something could not be read or asked, and why.
+    """
 
     families: tuple[str, ...]
     kinds: tuple[str, ...] = ()
@@ -102,6 +105,7 @@ class Discovery(msgspec.Struct, frozen=True, kw_only=True):
     shared: tuple[Shared, ...] = ()
     skipped: tuple[Skipped, ...] = ()
     problems: tuple[Problem, ...] = ()
+    unsure: Mapping[str, str] = field(default_factory=dict[str, str])
 
 
 def present(facts: Mapping[str, str | int | bool | None]) -> dict[str, str | int | bool]:

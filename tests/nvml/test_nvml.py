@@ -154,7 +154,7 @@ def test_a_library_from_before_flags_starts_too(tmp_path: Path) -> None:
 
 def test_a_library_without_any_start_is_a_failure(tmp_path: Path) -> None:
     found = answers(tmp_path, T4, missing=("nvmlInitWithFlags", "nvmlInit_v2"))
-    assert found == Answers(failure=Failure(message="NVML says: Function Not Found"))
+    assert found == Answers(failure=Failure(message="NVML says: Function Not Found", refused=True))
 
 
 def test_a_mig_device_whose_parts_are_unknown_keeps_the_others(tmp_path: Path) -> None:
@@ -184,6 +184,7 @@ def test_a_name_that_is_not_utf8_is_unknown(tmp_path: Path) -> None:
             Failure(
                 message="NVML says: Insufficient Permissions",
                 hint="run as root, or as a member of the group that owns /dev/nvidiactl",
+                refused=True,
             ),
         ),
         (
@@ -191,10 +192,11 @@ def test_a_name_that_is_not_utf8_is_unknown(tmp_path: Path) -> None:
             Failure(
                 message="NVML's library and the kernel module do not match",
                 hint="reboot, or unload and load the kernel modules, so that both are of one version",
+                refused=True,
                 unusable=True,
             ),
         ),
-        (77, Failure(message="NVML says: error 77 of the fake")),
+        (77, Failure(message="NVML says: error 77 of the fake", refused=True)),
     ],
 )
 def test_each_refusal_says_what_to_do(tmp_path: Path, code: int, failure: Failure) -> None:

@@ -23,10 +23,11 @@ _DRIVER = f"{_PLACE}/driver"
 
 
 class Failure(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, rename="camel"):
-    """Why NVML could not be asked, and the way out; `unusable` when no program can use the driver as it is."""
+    """Why NVML told nothing, and the way out; `unusable` when no program can use the driver as it is."""
 
     message: str
     hint: str | None = None
+    refused: bool = False  # it was asked, and answered with an error
     unusable: bool = False
     idle: bool = False  # nothing is wrong where there is no GPU: the library is there, and no driver
 

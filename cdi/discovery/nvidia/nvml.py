@@ -188,7 +188,11 @@ def _refused(host: Host, library: str | None, error: Exception) -> Answers:
     if code == _MISMATCH:
         message = f"NVML's library{_of_library(host, library)} and the kernel module{_of_module(host)} do not match"
     failure = Failure(
-        message=message, hint=_HINTS.get(code), unusable=code == _MISMATCH, idle=code == _DRIVER_NOT_LOADED
+        message=message,
+        hint=_HINTS.get(code),
+        refused=code != _DRIVER_NOT_LOADED,
+        unusable=code == _MISMATCH,
+        idle=code == _DRIVER_NOT_LOADED,
     )
     return Answers(failure=failure)
 

@@ -82,9 +82,9 @@ def survey(host: Host, family: str) -> Survey:
     reports: list[Skipped | Problem] = [driver_warning(fault) for fault in listed.faults]
     failure = answers.failure
     if failure is not None and failure.unusable:
-        reports.append(driver_warning(failure.message, failure.hint))
+        reports.append(_failed(failure, failure.message))
     elif failure is not None and (gpus or functions) and not (failure.idle and not gpus):
-        reports.append(driver_warning(_step_down(failure, source, gpus), failure.hint))
+        reports.append(_failed(failure, _step_down(failure, source, gpus)))
     found = Survey(source=source, gpus=gpus, functions=functions, version=answers.version or read_version(host))
     reports += _skipped(family, found, listed, failure)
     if failure is not None and failure.unusable:
@@ -194,6 +194,11 @@ def _step_down(failure: Failure, source: str, gpus: tuple[Gpu, ...]) -> str:
     if not gpus:
         return failure.message
     return f"{failure.message}; {source} tells of GPUs, but {_LOST[source]}"
+
+
+def _failed(failure: Failure, message: str) -> Problem:
+    rule = "nvml-failed" if failure.refused else "nvidia-driver"
+    return Problem(severity="warning", rule=rule, message=message, hint=failure.hint)
 
 
 def driver_warning(message: str, hint: str | None = None) -> Problem:
