@@ -133,6 +133,16 @@ class LockedDir:
             sync_directory(self._fd)
         return True
 
+    def kind(self, name: str) -> str | None:
+        """Return the kind of the spec in a file of this directory, None where there is none."""
+        content = read_in(self._fd, _checked_name(name))
+        return None if content is None else check(content).kind
+
+    def tidy(self) -> None:
+        """Remove what writers left that were killed."""
+        with os_errors("tidy", self.path, writing=True):
+            remove_stale(self._fd)
+
     def _needs_writing(self, name: str, content: bytes, spec: Spec, *, force: bool) -> bool:
         """Return False for a file that is as it should be; raise `FileConflict` for one that is not ours."""
         present = self._stat(name)

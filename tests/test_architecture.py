@@ -52,6 +52,7 @@ FLOORS = {
     "naming": 9,
     "runtimes": 10,
     "diagnosis": 10,
+    "upkeep": 10,
     "cdi_cli": 11,
 }
 PURE = 4

@@ -106,11 +106,12 @@ class Made(msgspec.Struct, frozen=True, kw_only=True):
     choices: dict[str, Any]
     faults: tuple[tuple[Spec, Problem], ...]
     runtimes: tuple[str, ...] = ()
+    doubts: tuple[str, ...] = ()
 
     @property
     def notes(self) -> tuple[str, ...]:
         """What there is to say of it, a line each."""
-        notes = [problem.advice for problem in self.discovery.problems]
+        notes = [*self.doubts, *(problem.advice for problem in self.discovery.problems)]
         notes += [f"left out {one.family} {one.what}: {one.advice}" for one in self.discovery.skipped if one.broken]
         notes += [f"{loss.subject}: {loss.text}" for loss in self.generated.losses]
         notes += dict.fromkeys(f"{spec.kind}: {problem.advice}" for spec, problem in self.faults)
@@ -120,7 +121,8 @@ class Made(msgspec.Struct, frozen=True, kw_only=True):
 class Making(msgspec.Struct, frozen=True, kw_only=True):
     """How specs are to be made, as the options say; `choices` are further arguments of `cdi.generate`.
 
-    `compat` names releases of runtimes, or is `auto` (those of the host), or `none`.
+    `compat` names releases of runtimes, or is `auto` (those of the host), or `none`. When it is `standing`, for a host
+    that changes, a sort of name that no device has now is a note, and no error.
     """
 
     families: list[str] | None = None
@@ -128,6 +130,7 @@ class Making(msgspec.Struct, frozen=True, kw_only=True):
     profile: list[str] | None = None
     cdi_version: str | None = None
     compat: list[str] | None = None
+    standing: bool = False
     choices: dict[str, Any]
 
     def made(self, host: Host) -> Made:
@@ -135,7 +138,10 @@ class Making(msgspec.Struct, frozen=True, kw_only=True):
         discovery = discover(host, self.families or None, include=self.include or (), more=own_families(self.profile))
         runtimes = find_runtimes(host) if _AUTO in (self.compat or ()) else None
         found = newest_for(runtimes) if runtimes is not None else Cap(version=None, notes=())
-        choices = self.choices | {"max_version": _cap(self._caps(), found)}
+        known = {sort for one in discovery.found for sort in one.names}
+        unknown = [name for name in self.choices["names"] if name not in known] if self.standing else []
+        names = tuple(name for name in self.choices["names"] if name not in unknown)
+        choices: dict[str, Any] = self.choices | {"names": names, "max_version": _cap(self._caps(), found)}
         generated = generate(discovery, **choices)
         now = host.remembering()
         faults = [(spec, problem) for spec in generated.specs for problem in check_host(spec, now)]
@@ -146,6 +152,7 @@ class Making(msgspec.Struct, frozen=True, kw_only=True):
             choices=choices,
             faults=tuple(faults),
             runtimes=(*found.notes, *ignored),
+            doubts=tuple(f"no device has a name of the sort {name!r}" for name in unknown),
         )
 
     def _caps(self) -> list[str]:

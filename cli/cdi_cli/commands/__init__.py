@@ -47,6 +47,7 @@ SECTIONS: dict[str, dict[str, Entry]] = {
         "classes": Entry("listing", "List the device classes.", _DIRS),
         "dirs": Entry("listing", "List the spec directories.", _DIRS),
         "show": Entry("show", "Show what devices add to a container, from which file and line.", _DIRS),
+        "watch": Entry("watch", "Keep the installed specs true: a service.", _DIRS),
         "monitor": Entry("monitor", "Show changes in the spec directories as they happen.", _DIRS),
     },
     "Containers": {

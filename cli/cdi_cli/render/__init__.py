@@ -40,6 +40,7 @@ _RENDERERS: dict[str, dict[str, str]] = {
     "Difference": {"text": "difference:text"} | _DATA,
     "Dirs": {"text": "listing:dirs"} | _DATA,
     "Documents": {"yaml": "documents:yaml", "json": "documents:json"},
+    "Ended": {"text": "plain:nothing"},
     "Families": {"text": "profile:families"} | _DATA,
     "Hardware": {"text": "hardware:text"} | _DATA,
     "Installed": {"text": "installed:installed"} | _DATA,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-__all__ = ["text"]
+__all__ = ["nothing", "text"]
 
 from typing import TYPE_CHECKING, Protocol
 
@@ -22,3 +22,8 @@ class _Text(Protocol):
 def text(answer: _Text, _look: Look) -> Iterator[str]:
     """Yield the text as it is."""
     yield answer.text
+
+
+def nothing(_answer: object, _look: Look) -> tuple[str, ...]:
+    """Return no text, for who has nothing to answer."""
+    return ()

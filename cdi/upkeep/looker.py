@@ -1,0 +1,45 @@
+"""A host looked at again and again: what it should have, and where a change of that would show."""
+
+from __future__ import annotations
+
+__all__ = ["Looker"]
+
+from typing import TYPE_CHECKING
+
+from cdi.errors import UsageError
+from cdi.rooted import Directory
+from cdi.upkeep.places import Noting, Places, fingerprint, places
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from cdi.host import Host
+    from cdi.upkeep.keeper import Wanted
+
+
+class Looker:
+    """What `make` says of a host; `places` are those that the last look depended on.
+
+    Raises `UsageError` for a host that cannot change.
+    """
+
+    def __init__(self, host: Host, make: Callable[[Host], Wanted]) -> None:
+        source = host.source
+        if not isinstance(source, Directory):
+            message = "a text tree does not change"
+            raise UsageError(message, hint="--root is the directory of a running system")
+        self.host = host
+        self.places = Places()
+        self._files = source
+        self._make = make
+
+    def look(self) -> Wanted:
+        """Return what the host should have now."""
+        noted = Noting(self._files.keeping())
+        wanted = self._make(self.host.over(noted))
+        self.places = places(noted, self._files)
+        return wanted
+
+    def fingerprint(self) -> bytes:
+        """Return what differs when something has changed of which the kernel says nothing."""
+        return fingerprint(self.host.over(self._files.keeping()), self.places.noise)

@@ -1,0 +1,123 @@
+"""What a new spec would take from an old one, and how long it has been so: hardware that is missing may come back."""
+
+from __future__ import annotations
+
+__all__ = ["Patience", "weight"]
+
+from typing import TYPE_CHECKING
+
+import msgspec
+from msgspec.structs import replace
+
+from cdi.names import natural_key
+from cdi.versions import needed_version
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from cdi.model import ContainerEdits, Device, Spec
+    from cdi.upkeep.pace import Timing
+
+_ALL = "all"
+Weight = tuple[int, ...]
+_NOTHING: Weight = (-1,) * 7  # of a device that is not there: less than one without edits
+
+
+class _Loss(msgspec.Struct, frozen=True):
+    since: float
+    looks: int  # that were sure of it
+    left: Weight  # what there is instead
+
+
+def weight(edits: ContainerEdits) -> Weight:
+    """Return how much edits bring of each sort: nodes, interfaces, mounts, hooks, their arguments, variables, groups.
+
+    Edits are worse than others when they bring less of any sort, however they are named: a library of another
+    version, or a node of another number, is not less.
+    """
+    return (
+        len(edits.device_nodes),
+        len(edits.net_devices),
+        len(edits.mounts),
+        len(edits.hooks),
+        sum(len(hook.args) for hook in edits.hooks),
+        len(edits.env),
+        len(edits.additional_gids),
+    )
+
+
+class Patience:
+    """Keeps of the old specs what the new ones lack, until that has been so for long enough.
+
+    A part of a spec is one device, or what all of them share (None). A loss counts from when it was first seen, anew
+    whenever it grows, and anew when the part was whole in between.
+    """
+
+    def __init__(self, timing: Timing) -> None:
+        self._timing = timing
+        self._losses: dict[tuple[str, str | None], _Loss] = {}
+
+    def kept(self, old: Spec | None, new: Spec | None, now: float, *, sure: bool) -> Spec | None:
+        """Return the spec to have: the new one, with what must not be taken from the old one yet.
+
+        When the host could not be looked at in full, `sure` is false: nothing is given up, and waiting starts again.
+        """
+        if old is None:
+            return new
+        before, after = _parts(old), _parts(new)
+        kept = {
+            part
+            for part, had in before.items()
+            if self._keeps((old.kind, part), had, after.get(part, _NOTHING), now, sure=sure)
+        }
+        for kind, part in [key for key in self._losses if key[0] == old.kind and key[1] not in before]:
+            del self._losses[kind, part]
+        return _merged(old, new, kept)
+
+    def waiting(self, kind: str) -> int:
+        """Return of how many parts of a kind a loss is waited out."""
+        return sum(key[0] == kind for key in self._losses)
+
+    def forget(self, kind: str) -> None:
+        """Give up what is known of a kind whose spec is gone."""
+        for key in [key for key in self._losses if key[0] == kind]:
+            del self._losses[key]
+
+    def _keeps(self, key: tuple[str, str | None], had: Weight, has: Weight, now: float, *, sure: bool) -> bool:
+        if not _is_less(has, had):
+            self._losses.pop(key, None)
+            return False
+        loss = self._losses.get(key)
+        if loss is None or not loss.looks or not sure or _is_less(has, loss.left):
+            loss = _Loss(now, 0, has)
+        self._losses[key] = _Loss(loss.since, loss.looks + sure, has)
+        return not (sure and loss.looks + 1 >= self._timing.looks and now - loss.since >= self._timing.grace)
+
+
+def _parts(spec: Spec | None) -> Mapping[str | None, Weight]:
+    if spec is None:
+        return {}
+    parts: dict[str | None, Weight] = {None: weight(spec.container_edits)}
+    return parts | {device.name: weight(device.container_edits) for device in spec.devices}
+
+
+def _is_less(one: Weight, other: Weight) -> bool:
+    return any(mine < its for mine, its in zip(one, other, strict=True))
+
+
+def _merged(old: Spec, new: Spec | None, kept: set[str | None]) -> Spec | None:
+    """Return the new spec with the parts of the old one that are kept; None when no device is left."""
+    if not kept - {None}:
+        if new is None or not kept:
+            return new
+        spec = replace(new, container_edits=old.container_edits)
+        return replace(spec, cdi_version=needed_version(spec))
+    base = new or old
+    devices: dict[str, Device] = {device.name: device for device in (new.devices if new else ())}
+    devices |= {device.name: device for device in old.devices if device.name in kept}
+    spec = replace(
+        base,
+        devices=tuple(sorted(devices.values(), key=lambda device: (device.name == _ALL, natural_key(device.name)))),
+        container_edits=old.container_edits if None in kept else base.container_edits,
+    )
+    return replace(spec, cdi_version=needed_version(spec))
