@@ -83,6 +83,13 @@ class Configs:
         """What is wrong with them."""
         return tuple(self._problems)
 
+    def has(self, path: str) -> bool:
+        """Return whether there is something at a path, or nobody can tell us."""
+        try:
+            return self._host.lookup(path) is not None
+        except HostError:
+            return True
+
     def toml(self, path: str) -> Config | None:
         """Return a TOML file; None when there is none, or when it is noted as a problem."""
         text = self._text(path)
@@ -116,16 +123,20 @@ class Configs:
             return None
         return Config(path=path, text=text, data=data, is_json=True)
 
-    def drop_ins(self, directory: str, suffix: str) -> list[Config]:
-        """Return the TOML files of a directory, in the order of their names."""
+    def drop_ins(self, *directories: str, suffix: str = "") -> list[Config]:
+        """Return the TOML files of directories, in the order of their names; of two with one name the later counts."""
+        paths: dict[str, str] = {}
+        for directory in directories:
+            paths |= {name: f"{directory}/{name}" for name in self._names(directory) if name.endswith(suffix)}
+        return [config for name in sorted(paths) if (config := self.toml(paths[name])) is not None]
+
+    def _names(self, directory: str) -> tuple[str, ...]:
         try:
-            names = self._host.listdir(directory, natural=False)
+            return self._host.listdir(directory)
         except HostError as error:
             if not error.missing:
                 self.refuse(directory, error.message, rule="config-unreadable")
-            return []
-        paths = [f"{directory}/{name}" for name in names if name.endswith(suffix)]
-        return [config for config in map(self.toml, paths) if config is not None]
+            return ()
 
     def refuse(
         self,

@@ -23,19 +23,18 @@ def crio(installed: Installed) -> Settings:
     named = flags(installed.arguments, "--config-dir", "-d")
     directory = (named or (environment.get("CONTAINER_CONFIG_DIR", _DIRECTORY),))[-1]
     configs = Configs(installed.host)
-    files = [configs.toml(file), *configs.drop_ins(directory, "")]
-    enabled = installed.since(1, 24)
+    files = [configs.toml(file), *configs.drop_ins(directory)]
+    enabled, enabled_why = installed.always_on(1, 24)
     dirs, dirs_why = _dirs(installed, files, environment.get("CONTAINER_CDI_SPEC_DIRS", ""))
     runtime = last(files, "crio", "runtime", "default_runtime")
     default = "runc" if installed.since(1, 31) is False else "crun"
     name = runtime.value if runtime is not None and isinstance(runtime.value, str) and runtime.value else default
     path = last(files, "crio", "runtime", "runtimes", name, "runtime_path")
-    why = "CRI-O reads specs since 1.24" if enabled is False else "always on"
     if configs.problems:
-        enabled, why = None, f"CRI-O does not start with this {configs.problems[0].where}"
+        enabled, enabled_why = None, f"CRI-O does not start with this {configs.problems[0].where}"
     return Settings(
-        enabled=enabled if configs.problems else enabled is not False,
-        enabled_why=why,
+        enabled=enabled,
+        enabled_why=enabled_why,
         spec_dirs=dirs,
         spec_dirs_why=dirs_why,
         low_level=name,

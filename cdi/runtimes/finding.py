@@ -67,14 +67,23 @@ def find_runtimes(host: Host, *, ask: Ask | None = None) -> tuple[Runtime, ...]:
     `ask` runs a program and returns what it says; without it, the programs of the machine that we run on are
     asked for their version, and those below another root are never run.
     """
+    host = host.remembering()
     programs = Programs(host, ask if ask is not None else ask_program if host.is_here else None)
+    paths = {
+        name: [path for path in programs.find(kind.programs) if _is_own(host, path, kind)]
+        for name, kind in _KINDS.items()
+    }
+    for found in paths.values():
+        for path in found[:1]:
+            programs.ask_ahead(path, "--version")
     processes = find_processes(host, {name for kind in _KINDS.values() for name in kind.programs})
-    return tuple(runtime for name in _KINDS for runtime in _find(name, host, programs, processes))
+    return tuple(runtime for name in _KINDS for runtime in _find(name, paths[name], host, programs, processes))
 
 
-def _find(name: str, host: Host, programs: Programs, processes: Sequence[Process]) -> Iterator[Runtime]:
+def _find(
+    name: str, paths: Sequence[str], host: Host, programs: Programs, processes: Sequence[Process]
+) -> Iterator[Runtime]:
     kind = _KINDS[name]
-    paths = [path for path in programs.find(kind.programs) if _is_own(host, path, kind)]
     process = next(_daemons(name, kind, processes), None)
     if process is not None and kind.engine is None and programs.is_program(process.program):
         own = host.resolve(process.program)
@@ -113,14 +122,15 @@ def _is_own(host: Host, path: str, kind: _Kind) -> bool:
 
 
 def _daemons(name: str, kind: _Kind, processes: Sequence[Process]) -> Iterator[Process]:
+    """Yield the daemons of a runtime; of K3s and RKE2 the containerd in it, which starts once its files are written."""
     if not kind.is_daemon:
         return
     for process in processes:
-        if process.name not in kind.programs:
-            continue
         config = (*flags(process.arguments, "--config", "-c"), "")[0]
-        is_foreign = process.program.startswith(_RANCHER) or config.startswith((_RANCHER, *_DOCKERS_OWN))
-        if name != "containerd" or not is_foreign:
+        if kind.engine is not None:
+            if config.startswith(f"{_RANCHER}{name}/"):
+                yield process
+        elif process.name in kind.programs and not config.startswith((_RANCHER, *_DOCKERS_OWN)):
             yield process
 
 

@@ -41,6 +41,14 @@ class Installed(msgspec.Struct, frozen=True, kw_only=True):
         """What the daemon was started with."""
         return self.process.arguments[1:] if self.process is not None else ()
 
+    def always_on(self, *first: int) -> tuple[bool | None, str]:
+        """Return whether a runtime reads specs that does so since a release, with no switch for it, and why."""
+        enabled, release = self.since(*first), ".".join(map(str, first))
+        if enabled:
+            return True, "always on"
+        unknown = ", and its version is not known" if enabled is None else ""
+        return enabled, f"{self.name} reads specs since {release}{unknown}"
+
     def since(self, *release: int) -> bool | None:
         """Return whether this is the release or a later one, None when that is not known."""
         own = release_of(self.program.version)

@@ -35,6 +35,7 @@ def find_low_level(programs: Programs, name: str, paths: Sequence[str] = ()) -> 
     found = [path for path in paths if programs.is_program(path)] or programs.find([name])
     if not found:
         return LowLevel(name=name)
+    programs.ask_ahead(found[0], "features")
     program = programs.identify(found[0], packages=_PACKAGES.get(name, ()))
     release = release_of(program.version)
     kind = name if name in _SINCE else found[0].rpartition("/")[2]

@@ -14,7 +14,8 @@ if TYPE_CHECKING:
 
 _STATUS = "/var/lib/dpkg/status"
 _LIMIT = 64 << 20
-_EPOCH = re.compile(r"^\d+:")
+_INSTALLED = re.compile(r"^Status: \S+ \S+ installed$", re.MULTILINE)
+_VERSION = re.compile(r"^Version: (?:\d+:)?(?:(?P<with_revision>\S+)-\S+|(?P<without>\S+))$", re.MULTILINE)
 
 
 def package_version(host: Host, package: str, path: str) -> str | None:
@@ -28,11 +29,11 @@ def package_version(host: Host, package: str, path: str) -> str | None:
         text = host.read_text(_STATUS, limit=_LIMIT)
     except HostError:
         return None
-    stanza = re.search(rf"^Package: {re.escape(package)}\n(?:.+\n)*", text, re.MULTILINE)
-    if stanza is None or not re.search(r"^Status: \S+ \S+ installed$", stanza[0], re.MULTILINE):
+    stanza = f"\n{text}".partition(f"\nPackage: {package}\n")[2].partition("\n\n")[0]
+    version = _VERSION.search(stanza)
+    if version is None or not _INSTALLED.search(stanza):
         return None
-    version = re.search(r"^Version: (\S+)$", stanza[0], re.MULTILINE)
-    return _EPOCH.sub("", version[1]).rpartition("-")[0] or _EPOCH.sub("", version[1]) if version is not None else None
+    return version["with_revision"] or version["without"]
 
 
 def _owns(host: Host, package: str, path: str) -> bool:

@@ -89,7 +89,9 @@ def _program(host: Host, pid: int) -> tuple[str, bool]:
     """Return the path of a process's program, and whether that file has gone since; the link is for root alone."""
     try:
         target = host.readlink(f"/proc/{pid}/exe")
-    except HostError:
+    except HostError as error:
+        if error.missing:  # a thread of the kernel, which has no program, or a process that has ended
+            return "", False
         words = _words(host, f"/proc/{pid}/cmdline")
         return (words[0] if words and words[0].startswith("/") else ""), False
     return target.removesuffix(_DELETED), target.endswith(_DELETED)

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-__all__ = ["Program", "Programs", "release_of"]
+__all__ = ["Program", "Programs", "paths_of", "release_of"]
 
 import re
+from functools import cached_property
+from threading import Thread
 from typing import TYPE_CHECKING
 
 import msgspec
@@ -45,22 +47,60 @@ def release_of(version: str | None) -> tuple[int, ...] | None:
     return tuple(map(int, match[0].split("."))) if match is not None else None
 
 
+def paths_of(host: Host, pattern: str) -> tuple[str, ...]:
+    """Return the paths that match, none where a directory cannot be read."""
+    try:
+        return tuple(host.glob(pattern))
+    except HostError:
+        return ()
+
+
+def _names_in(host: Host, path: str) -> tuple[str, ...]:
+    """Return the names in a directory, none if it cannot be read."""
+    try:
+        return host.listdir(path, natural=False)
+    except HostError:
+        return ()
+
+
+class _Question(Thread):
+    """A program that is being asked."""
+
+    def __init__(self, ask: Ask, command: tuple[str, ...]) -> None:
+        super().__init__(daemon=True)
+        self._ask = ask
+        self._command = command
+        self.answer: str | None = None
+        self.start()
+
+    def run(self) -> None:
+        """Wait for the answer."""
+        self.answer = self._ask(self._command)
+
+
 class Programs:
     """The programs of a host; those of the machine that we run on are asked for their version."""
 
     def __init__(self, host: Host, ask: Ask | None) -> None:
         self._host = host
         self._ask = ask
+        self._asked: dict[tuple[str, ...], _Question] = {}
 
     def find(self, names: Sequence[str]) -> tuple[str, ...]:
         """Return the paths of programs with one of these names, the one that services start first, each file once."""
         found: dict[str, str] = {}
-        for name in names:
-            for directory in (*_DIRECTORIES, *_SNAPS):
-                for path in self._host.glob(f"{directory}/{name}"):
-                    if self.is_program(path):
-                        found.setdefault(self._host.resolve(path), path)
+        for directory, there in self._places.items():
+            for path in (f"{directory}/{name}" for name in names if name in there):
+                if self.is_program(path):
+                    found.setdefault(self._host.resolve(path), path)
         return tuple(found.values())
+
+    @cached_property
+    def _places(self) -> dict[str, frozenset[str]]:
+        """The directories of programs, with the names in each; what cannot be read has none for us."""
+        patterns = (*_DIRECTORIES, *_SNAPS)
+        places = {path: _names_in(self._host, path) for pattern in patterns for path in paths_of(self._host, pattern)}
+        return {path: frozenset(names) for path, names in places.items()}
 
     def is_program(self, path: str) -> bool:
         """Return whether there is a file at a path that may be executed."""
@@ -74,7 +114,15 @@ class Programs:
         """Return what a program says, None when it must not be asked or does not answer."""
         if self._ask is None or not is_trusted(self._host, path):
             return None
-        return self._ask([path, *arguments])
+        question = self._asked.get((path, *arguments)) or _Question(self._ask, (path, *arguments))
+        question.join()
+        return question.answer
+
+    def ask_ahead(self, path: str, *arguments: str) -> None:
+        """Begin to ask a program what will be asked of it later, so that all think at the same time."""
+        if self._ask is not None and is_trusted(self._host, path):
+            command = (path, *arguments)
+            self._asked[command] = _Question(self._ask, command)
 
     def identify(self, path: str, *, packages: Sequence[str] = (), others: Sequence[str] = ()) -> Program:
         """Return what is known of a program: what it says itself, else what was built into it, else its package."""

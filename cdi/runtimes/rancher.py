@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from msgspec.structs import replace
 
 from cdi.runtimes.containerd import read_containerd
+from cdi.runtimes.programs import paths_of
 
 if TYPE_CHECKING:
     from cdi.host import Host
@@ -25,7 +26,7 @@ _MODULES = ("github.com/containerd/containerd/v2", "github.com/containerd/contai
 
 def engine_of(name: str, host: Host, programs: Programs, program: Program) -> Program:
     """Return the containerd inside: its own program, or what is compiled into the one that has all in it."""
-    paths = [path for pattern in _ENGINES[name] for path in host.glob(pattern) if programs.is_program(path)]
+    paths = [path for pattern in _ENGINES[name] for path in paths_of(host, pattern) if programs.is_program(path)]
     engine = programs.identify(paths[-1]) if paths else replace(program, version=None, version_why="not unpacked yet")
     modules = engine.build.modules if engine.build is not None else {}
     compiled = next((modules[name] for name in _MODULES if name in modules), None)
