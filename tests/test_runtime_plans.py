@@ -209,6 +209,7 @@ def test_containerd_is_told_where_it_listens(  # noqa: PLR0913, PLR0917 - the co
         ("1.7.24", {}, DISABLE, "the default of containerd 1.7.24"),
         ("2.1.9", {MAIN: "version = 3\n"}, ENABLE, "the default of containerd 2.1.9"),
         ("1.7.24", {}, dirs("/etc/cdi", "/var/run/cdi"), "the default of containerd 1.7.24"),
+        ("2.1.9", {MAIN: "[plugins.cri]\nenable_cdi = false\n"}, ENABLE, "the default of containerd 2.1.9"),
         ("1.7.24", {MAIN: f"version = 2\n{OLD}enable_cdi = true\n"}, ENABLE, f"{MAIN} says so"),
     ],
 )
@@ -228,6 +229,11 @@ def test_containerd_as_wanted_is_left_alone(
             "2.1.9",
             {MAIN: "[plugins.cri]\n"},
             f"{MAIN}: containerd 2 does not obey the CRI settings of version 1",
+        ),
+        (
+            "2.1.9",
+            {MAIN: f"version = 2\n{IMPORTS}", DROP_IN: "[plugins.cri]\n"},
+            f"{MAIN}: containerd 2 mixes up CRI settings of version 1 with those of version 2",
         ),
         ("1.7.24", {MAIN: "version = 2\nplugins = [\n"}, f"{MAIN}:2:12: invalid value"),
         (

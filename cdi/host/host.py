@@ -120,6 +120,11 @@ class Host:
         return self._source
 
     @property
+    def root(self) -> str | None:
+        """The directory that stands in for `/`, None for a text tree."""
+        return self._root
+
+    @property
     def dev_root(self) -> str:
         """The directory that holds `/dev`."""
         return self._dev_root or "/"

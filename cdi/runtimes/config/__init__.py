@@ -14,10 +14,11 @@ __all__ = [
     "planned_undo",
     "restart",
     "restart_of",
+    "run_program",
     "undo",
 ]
 
 from cdi.runtimes.config.journal import apply, planned_undo, undo
 from cdi.runtimes.config.plan import Action, Change, Plan, Request
 from cdi.runtimes.config.planning import plan
-from cdi.runtimes.config.restart import Restart, Restarted, restart, restart_of
+from cdi.runtimes.config.restart import Restart, Restarted, restart, restart_of, run_program

@@ -70,9 +70,20 @@ def plan(host: Host, runtime: Runtime, request: Request) -> Plan:
     key, value = setting_of(request)
     if not files or not files[0].data:
         return _fresh(files, main, runtime, request, (key, value))
+    default = _default(key, numbers)
+    if numbers is not None and numbers >= _ON and all(_is_ignored(file) for file in files):
+        if default == value:
+            return request.nothing(runtime, _by_default(runtime))
+        raise _misfit(files, "containerd 2 does not obey the CRI settings of version 1")
     file, name = _home(files, key, numbers)
     present = (file.table(name) or {}).get(key)
-    return _planned(runtime, request, (file, (PLUGINS, name, key)), present, value)
+    if present == (list(value) if isinstance(value, tuple) else value):
+        return request.nothing(runtime, f"{file.path} says so")
+    if present is None and default == value:
+        return request.nothing(runtime, _by_default(runtime))
+    text = changed(file.text, (PLUGINS, name, key), value, source=file.path)
+    remarks = _remarks(runtime, request, file)
+    return request.change(runtime, file.path, old=file.text, new=text, remarks=remarks)
 
 
 def setting_of(request: Request) -> tuple[str, Value]:
@@ -97,20 +108,6 @@ def files_of(host: Host, main: str) -> list[File]:
         files.append(file)
         pending += _imports(host, file)
     return files
-
-
-def _planned(
-    runtime: Runtime, request: Request, place: tuple[File, tuple[str, ...]], present: Any, value: Value
-) -> Plan:
-    file, keys = place
-    numbers = release_of(runtime.version)
-    default = _default(keys[-1], numbers)
-    wanted = list(value) if isinstance(value, tuple) else value
-    if present == wanted or (present is None and default == value):
-        return request.nothing(runtime, f"{file.path} says so" if present is not None else _by_default(runtime))
-    text = changed(file.text, keys, value, source=file.path)
-    remarks = _remarks(runtime, request, file)
-    return request.change(runtime, file.path, old=file.text, new=text, remarks=remarks)
 
 
 def _fresh(files: list[File], main: str, runtime: Runtime, request: Request, setting: tuple[str, Value]) -> Plan:
@@ -145,10 +142,8 @@ def _imports(host: Host, file: File) -> Iterator[str]:
 
 def _home(files: list[File], key: str, numbers: tuple[int, ...] | None) -> tuple[File, str]:
     """Return the file that has the last word on a key, and the name of its table."""
-    stated = [file.version for file in files if file.version is not None]
-    version = stated[-1] if stated else 1
-    has_new = any(file.table(NEW) is not None for file in files)
-    is_two = numbers >= _ON if numbers is not None else version >= _VERSION_3 or has_new
+    version = _final(files)
+    is_two = numbers >= _ON if numbers is not None else version >= _VERSION_3 or _has(files, NEW)
     if not is_two:
         if version >= _VERSION_3:
             raise _misfit(files, f"containerd 1 does not start with version {version}")
@@ -156,13 +151,27 @@ def _home(files: list[File], key: str, numbers: tuple[int, ...] | None) -> tuple
     # containerd 2 puts the tables of all files together, and then what the old table says where the new one is silent.
     if any(key in (file.table(NEW) or ()) for file in files):
         return _last(files, NEW, key)
-    has_oldest = any(file.table(_OLDEST) is not None for file in files)
-    if version < _VERSION_3 and (has_oldest or (version == 1 and not has_new)):
-        raise _misfit(files, "containerd 2 does not obey the CRI settings of version 1")
+    if version < _VERSION_3 and (_has(files, _OLDEST) or (version == 1 and _has(files, _OLD))):
+        raise _misfit(files, "containerd 2 mixes up CRI settings of version 1 with those of version 2")
     if version == 1 or version >= _VERSION_3:
         return _last(files, NEW, None)
     has_key = any(key in (file.table(_OLD) or ()) for file in files)
     return _last(files, _OLD, key if has_key else None)
+
+
+def _final(files: list[File]) -> int:
+    """Return the version that all files are taken to have: what the last one says that says something."""
+    stated = [file.version for file in files if file.version is not None]
+    return stated[-1] if stated else 1
+
+
+def _is_ignored(file: File) -> bool:
+    """Return whether containerd 2 reads no CRI settings in a file, were it alone: it is of version 1."""
+    return file.version in {None, 1} and file.table(NEW) is None
+
+
+def _has(files: list[File], name: str) -> bool:
+    return any(file.table(name) is not None for file in files)
 
 
 def _last(files: list[File], name: str, key: str | None) -> tuple[File, str]:

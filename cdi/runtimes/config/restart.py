@@ -2,16 +2,21 @@
 
 from __future__ import annotations
 
-__all__ = ["Ran", "Restart", "Restarted", "Run", "restart", "restart_of"]
+__all__ = ["Ran", "Restart", "Restarted", "Run", "restart", "restart_of", "run_program"]
 
+import subprocess
 from typing import TYPE_CHECKING, NamedTuple, Protocol
 
 import msgspec
+
+from cdi.runtimes.asking import is_trusted
 
 if TYPE_CHECKING:
     from cdi.host import Host
 
 _SYSTEMCTL = ("/usr/bin/systemctl", "/bin/systemctl")
+_TIMEOUT = 300  # seconds; systemd gives up on a daemon earlier
+_ENVIRONMENT = {"LANG": "C", "PATH": "/usr/sbin:/usr/bin:/sbin:/bin"}
 _SYSTEMD = "/run/systemd/system"  # sd_booted(3)
 _UNIT_DIRS = ("/etc/systemd/system", "/run/systemd/system", "/usr/lib/systemd/system", "/lib/systemd/system")
 
@@ -67,7 +72,11 @@ _READERS = {
         "containerd reads its configuration when it starts, and ends on SIGHUP; containers go on",
     ),
     "cri-o": _Reader(_RELOAD, ("crio.service", "cri-o.service"), "CRI-O reads cdi_spec_dirs again on SIGHUP"),
-    "docker": _Reader(_RESTART, ("docker.service",), "dockerd does not look at CDI settings again on SIGHUP"),
+    "docker": _Reader(
+        _RESTART,
+        ("docker.service",),
+        "dockerd does not look at CDI settings on SIGHUP; containers stop, but for live-restore",
+    ),
     "k3s": _Reader(
         _RESTART, ("k3s.service", "k3s-agent.service"), "k3s starts containerd and writes its configuration"
     ),
@@ -91,15 +100,35 @@ def restart_of(host: Host, runtime: str) -> Restart | None:
 def restart(host: Host, needed: Restart, run: Run) -> Restarted:
     """Restart or reload a daemon of this machine and see whether it is up again; one that is stopped stays so."""
     if not host.is_here:
-        return Restarted(ok=None, outcome="it runs on another root than this machine's")
+        return Restarted(ok=None, outcome="not done: it would be on this machine, and the files are of another root")
     systemctl = next((path for path in _SYSTEMCTL if host.exists(path)), None)
     if systemctl is None or not host.is_dir(_SYSTEMD):
-        return Restarted(ok=None, outcome="systemd does not run here: restart it in the way that it was started")
+        return Restarted(ok=None, outcome=f"not done: systemd does not run here, {needed.verb} it by hand")
+    if not is_trusted(host, systemctl):
+        return Restarted(ok=None, outcome=f"not done: others than root may change {systemctl}")
     if run(systemctl, "is-active", needed.unit).code != 0:
-        return Restarted(ok=None, outcome=f"{needed.unit} does not run: it reads the configuration when it starts")
+        return Restarted(ok=None, outcome=f"{needed.unit} does not run: it reads its configuration when it starts")
     done = run(systemctl, needed.verb, needed.unit)
     state = run(systemctl, "is-active", needed.unit)
     if done.code == 0 and state.code == 0:
         return Restarted(ok=True, outcome=f"{needed.unit} is up again")
     said = " ".join(done.output.split()) or f"it is {state.output.strip() or 'not active'}"
     return Restarted(ok=False, outcome=f"{needed.unit} did not come up again: {said}")
+
+
+def run_program(*command: str) -> Ran:
+    """Run a program by its absolute path, without a shell and with an environment of our own."""
+    try:
+        done = subprocess.run(  # noqa: S603 - a program of root's; see is_trusted
+            command,
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            timeout=_TIMEOUT,
+            env=_ENVIRONMENT,
+            cwd="/",
+            check=False,
+        )
+    except (OSError, subprocess.SubprocessError) as error:
+        return Ran(-1, str(error))
+    return Ran(done.returncode, done.stdout.decode("utf-8", "replace"))

@@ -56,7 +56,7 @@ SECTIONS: dict[str, dict[str, Entry]] = {
     },
     "This node": {
         "doctor": Entry("doctor", "Say why containers do not get a device, and what to do.", _DIRS),
-        "runtime": Entry("runtime", "Show what of CDI the container runtimes have switched on.", _HOST),
+        "runtime": Entry("runtime", "Show what of CDI the container runtimes have switched on, or switch it.", _HOST),
     },
     "Shell": {
         "completion": Entry("completion", "Print the completion script for a shell."),

@@ -44,6 +44,7 @@ _RENDERERS: dict[str, dict[str, str]] = {
     "Families": {"text": "profile:families"} | _DATA,
     "Hardware": {"text": "hardware:text"} | _DATA,
     "Installed": {"text": "installed:installed"} | _DATA,
+    "Reconfiguration": {"text": "reconfigured:text"} | _DATA,
     "RuntimeStatus": {"text": "runtime:status"} | _DATA,
     "Schema": _DATA,
     "Script": {"text": "plain:text"},
