@@ -33,7 +33,7 @@ if TYPE_CHECKING:
 
 
 class Reconfigured(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
-    """What was done for one runtime; `path` is None when nothing was, and then `why` says why.
+    """What was done for one runtime: `path` is the file that changed, or else `why` says why none did.
 
     `restart` is the command that makes the runtime see it, if it takes one. `outcome` says how that went, and `up`
     whether the daemon is: None when it was not touched.
@@ -42,7 +42,7 @@ class Reconfigured(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
     name: str
     action: Action
     path: str | None
-    why: str
+    why: str | None
     diff: str
     remarks: tuple[str, ...] = ()
     restart: str | None = None
@@ -117,7 +117,7 @@ def _done(host: Host, planned: Plan, runtime: Runtime | None, *, restarting: boo
         name=planned.runtime,
         action=planned.action,
         path=None if change is None else change.path,
-        why=planned.why,
+        why=planned.why if change is None else None,
         diff="" if change is None else "".join(_diff(change)),
         remarks=planned.remarks,
         restart=None if needed is None else needed.command,

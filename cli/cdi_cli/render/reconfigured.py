@@ -33,7 +33,7 @@ def text(answer: Reconfiguration, look: Look) -> Iterator[str]:
 
 
 def _nothing(one: Reconfigured) -> str:
-    return printable(one.why if one.action == "undo" else f"{_DONE[one.action]} already: {one.why}")
+    return printable((one.why or "") if one.action == "undo" else f"{_DONE[one.action]} already: {one.why}")
 
 
 def _diff(diff: str, look: Look) -> Iterator[str]:
