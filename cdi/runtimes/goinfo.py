@@ -94,10 +94,10 @@ def parse_build(content: bytes | mmap.mmap) -> GoBuild | None:
 def _data(content: bytes | mmap.mmap) -> Iterator[tuple[int, int]]:
     """Yield where the writable data of a 64-bit ELF program is in its file, or all of what is no such file."""
     ident = content[:6]
-    if ident[:4] != b"\x7fELF" or ident[4] != _ELF64:
+    if ident[:5] != b"\x7fELF" + bytes([_ELF64]):
         yield 0, len(content)
         return
-    order = "<" if ident[5] == _LITTLE else ">"
+    order = "<" if ident[5:] == bytes([_LITTLE]) else ">"
     try:
         (table,) = struct.unpack_from(f"{order}Q", content, 32)
         size, count = struct.unpack_from(f"{order}HH", content, 54)
