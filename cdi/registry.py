@@ -85,6 +85,13 @@ class Registry:
         """
         return cls([Path(path) for path in dirs], os.fspath(root), watch=watch)
 
+    @classmethod
+    def of(cls, specs: Iterable[LoadedSpec]) -> Registry:
+        """Return the registry of specs that were read elsewhere; it has no directories to refresh itself from."""
+        registry = cls((), "/", watch=False)
+        registry._scan = Scan.of(specs)
+        return registry
+
     def __enter__(self) -> Registry:  # noqa: PYI034 - typing has no Self in 3.10
         return self
 

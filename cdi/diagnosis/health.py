@@ -15,6 +15,7 @@ from cdi.diagnosis.fields import field_findings
 from cdi.diagnosis.finding import Check, Diagnosis, Finding, some, worst
 from cdi.diagnosis.hardware import hardware_findings
 from cdi.diagnosis.notes import note_findings, unwritten
+from cdi.diagnosis.staleness import not_offered, stale_findings
 from cdi.diagnosis.switches import switch_findings
 from cdi.edits import append
 
@@ -37,7 +38,9 @@ def health(scene: Scene) -> Diagnosis:
         *_of_views(scene, switch_findings),
         *_of_views(scene, _fields),
         *chain.from_iterable(hardware_findings(scene, kind) for kind in sorted(scene.kinds)),
+        *chain.from_iterable(stale_findings(scene, kind) for kind in sorted(scene.kinds)),
         *_of_views(scene, note_findings),
+        *not_offered(scene),
         *unwritten(scene.host, scene.kinds),
     ]
     return Diagnosis(checks=tuple(_checks(scene, findings)), findings=tuple(findings))
@@ -115,10 +118,13 @@ def _checks(scene: Scene, findings: list[Finding]) -> Iterator[Check]:
     others = dict.fromkeys(one.path for one in findings if one.path is not None and one.step in _OF_FILES)
     for path in {**paths, **others}:
         yield _check([one for one in findings if one.path == path], path=path)
-    for kind in dict.fromkeys(one.device for one in findings if one.step == "driver" and one.device is not None):
-        yield _check([one for one in findings if one.step == "driver" and one.device == kind], device=kind)
+    for kind in sorted(scene.kinds):
+        of_kind = [one for one in findings if one.step in _OF_HARDWARE and one.device == kind]
+        if scene.hardware(kind) is not None:
+            yield _check(of_kind, device=kind)
 
 
+_OF_HARDWARE = frozenset({"driver", "fresh"})
 _OF_FILES = frozenset({"crash", "readable", "loads", "unique", "nodes", "mounts"})
 
 

@@ -6,6 +6,8 @@ __all__ = ["part_findings"]
 
 from typing import TYPE_CHECKING
 
+from msgspec.structs import replace
+
 from cdi.diagnosis.loading import placed
 from cdi.diagnosis.selinux import device_switch, foreign_label, is_enforcing
 from cdi.host import HostError
@@ -22,6 +24,7 @@ if TYPE_CHECKING:
     from cdi.host import Host, Stat
     from cdi.model import ContainerEdits
 
+_MISSING = "host-mount-missing"
 _NODES = ("host-node-", "host-net-", "account-", "selinux-node")
 _WHY = {
     "host-node-missing": "the container does not start, or opens what is not there: 'no such device or address'",
@@ -40,7 +43,7 @@ def part_findings(
 ) -> tuple[Finding, ...]:
     """Return what is wrong with the nodes, interfaces, mounts and hooks of edits, with their lines in the file."""
     found = [
-        *check_edits(edits, where, host),
+        *_without_repeats(check_edits(edits, where, host)),
         *(_closed_nodes(host, edits, where, account) if account is not None else ()),
         *(_labels(host, edits, where) if is_enforcing(host) else ()),
     ]
@@ -54,6 +57,17 @@ def part_findings(
         )
         for problem in (locate(file.content, found) if found else ())
     )
+
+
+def _without_repeats(found: Iterator[Problem]) -> Iterator[Problem]:
+    """Yield problems, of the files that are not there to mount only the first: an update renames dozens at once."""
+    every = list(found)
+    missing = [problem for problem in every if problem.rule == _MISSING]
+    for problem in every:
+        if problem.rule != _MISSING or len(missing) == 1:
+            yield problem
+        elif problem is missing[0]:
+            yield replace(problem, message=f"{problem.message}, nor the files of {len(missing) - 1} mounts below it")
 
 
 def _status(problem: Problem) -> Status:

@@ -5,20 +5,24 @@ from __future__ import annotations
 __all__ = ["Scene"]
 
 from functools import cached_property
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from cdi.diagnosis.files import list_directory
 from cdi.diagnosis.parts import part_findings
 from cdi.diagnosis.view import View
 from cdi.host import HostError
+from cdi.registry import Registry
+from cdi.scan import LoadedSpec
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Iterable, Iterator, Sequence
 
     from cdi.diagnosis.account import Account
     from cdi.diagnosis.files import Listing, SpecFile
     from cdi.diagnosis.finding import Finding
     from cdi.discovery import Discovery
+    from cdi.freshness import Finding as Stale
     from cdi.host import Host
     from cdi.model import ContainerEdits, Device, Spec
     from cdi.runtimes import Runtime
@@ -38,6 +42,7 @@ class Scene:
         self.spec_dirs = tuple(spec_dirs)
         self._listings: dict[str, Listing] = {}
         self._found: dict[tuple[str, str, Account | None], tuple[Finding, ...]] = {}
+        self._staleness: dict[str, tuple[Stale, ...]] = {}
         self._hardware: dict[str, Discovery | None] = {}
         of_all = [View(self.host, one, self._list(self._dirs(one)), account) for one in runtimes]
         self.views = tuple(of_all) or (View(self.host, None, self._list(self.spec_dirs), account),)
@@ -71,6 +76,33 @@ class Scene:
             names = [family.name for family in families().values() if family.kind == kind]
             self._hardware[kind] = discover(self.host, names) if names else None
         return self._hardware[kind]
+
+    @cached_property
+    def all_hardware(self) -> Discovery:
+        """Return all hardware that devices may be made of."""
+        from cdi.discovery import discover  # noqa: PLC0415 - as above
+
+        return discover(self.host)
+
+    def staleness(self, kind: str) -> tuple[Stale, ...]:
+        """Return what is no longer so of the specs of a kind, wherever they are installed."""
+        if kind not in self._staleness:
+            from cdi.freshness import compare  # noqa: PLC0415 - only where there is hardware
+
+            hardware = self.hardware(kind)
+            registry = Registry.of(self._loaded())
+            compared = compare(hardware, registry, self.host) if hardware is not None and hardware.found else ()
+            self._staleness[kind] = tuple(one for each in compared if each.kind == kind for one in each.findings)
+        return self._staleness[kind]
+
+    def _loaded(self) -> Iterator[LoadedSpec]:
+        """Yield all specs that some runtime may load."""
+        read = {self.settled(listing.directory) for view in self.views for listing in view.listings}
+        listings = [listing for listing in self.everywhere if self.settled(listing.directory) in read]
+        for priority, listing in enumerate(listings):
+            for file in listing.files:
+                if file.report is not None and file.report.spec is not None:
+                    yield LoadedSpec(path=Path(file.path), priority=priority, spec=file.report.spec)
 
     def parts(self, file: SpecFile, spec: Spec, device: Device | None, account: Account) -> tuple[Finding, ...]:
         """Return what is wrong with what a device brings, what all of its spec bring included; or with only that."""

@@ -21,6 +21,7 @@ _OFF = {
     "containerd": f"{_SILENT}; from 2.3 on: 'CDI devices (…) requested but CDI support is explicitly disabled'",
     "docker": "'could not select device driver \"cdi\" with capabilities: []'",
 }
+_UNTOLD = "on the node itself its program is asked for its version; run as root to read its configuration"
 _SWITCHED = frozenset({"buildkit", "containerd", "docker", "k3s", "rke2"})
 _UNITS = {"buildkit": "buildkit", "cri-o": "crio", "rke2": "rke2-server"}
 
@@ -44,7 +45,7 @@ def switch_findings(view: View) -> Iterator[Finding]:
         yield _off(runtime)
     elif runtime.enabled is None:
         message = f"cannot tell whether CDI is on: {runtime.enabled_why or 'its configuration could not be read'}"
-        yield Finding(step=_STEP, status="warning", message=message, hint="run as root, with the runtime's programs")
+        yield Finding(step=_STEP, status="warning", message=message, hint=_UNTOLD)
     elif runtime.daemon is not None and runtime.daemon.outdated_by:
         yield _outdated(runtime, runtime.daemon.outdated_by)
     else:

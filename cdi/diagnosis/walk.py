@@ -6,6 +6,8 @@ __all__ = ["STEPS", "walk"]
 
 from typing import TYPE_CHECKING
 
+from msgspec.structs import replace
+
 from cdi.diagnosis.asked import name_findings
 from cdi.diagnosis.choosing import unique_findings
 from cdi.diagnosis.crash import crash_findings
@@ -13,6 +15,7 @@ from cdi.diagnosis.fields import field_findings
 from cdi.diagnosis.finding import Finding
 from cdi.diagnosis.hardware import driver_findings
 from cdi.diagnosis.placing import place_findings
+from cdi.diagnosis.staleness import driver_change, stale_findings
 from cdi.diagnosis.switches import switch_findings
 from cdi.edits import append
 
@@ -56,7 +59,9 @@ def _nodes(case: Case) -> Iterator[Finding]:
 
 
 def _mounts(case: Case) -> Iterator[Finding]:
-    yield from _parts(case, "mounts", "mount and hook")
+    for finding in _parts(case, "mounts", "mount and hook"):
+        cause = driver_change(case.scene, case.kind) if finding.status == "problem" else None
+        yield finding if cause is None else replace(finding, why=cause)
 
 
 def _parts(case: Case, step: str, what: str) -> Iterator[Finding]:
@@ -70,6 +75,11 @@ def _low_level(case: Case) -> Iterator[Finding]:
     if case.winner is not None:
         edits = append(case.winner.spec.container_edits, case.winner.device.container_edits)
         yield from field_findings(case.view, edits)
+
+
+def _fresh(case: Case) -> Iterator[Finding]:
+    if case.winner is not None:
+        yield from stale_findings(case.scene, case.kind, case.winner.device.name)
 
 
 def _enabled(case: Case) -> Iterator[Finding]:
@@ -89,6 +99,7 @@ STEPS: tuple[tuple[str, Callable[[Case], Iterator[Finding]]], ...] = (
     ("enabled", _enabled),
     ("low-level", _low_level),
     ("driver", driver_findings),
+    ("fresh", _fresh),
 )
 
 
