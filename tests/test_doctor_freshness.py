@@ -76,3 +76,13 @@ def test_a_gpu_without_a_driver_is_a_problem_of_its_kind() -> None:
     found = [one for one in broken.wrong() if one.step == "driver"]
     assert {one.device for one in found} == {"nvidia.com/gpu"}
     assert "0000:03:00.0: no driver has it" in {one.message for one in found}
+
+
+def test_a_mig_device_that_was_taken_apart() -> None:
+    gone = [line for line in tree("a100-mig").splitlines() if "nvidia-cap219" not in line]
+    less = node("a100-mig", changed="\n".join(gone))
+    assert {one.step for one in less.wrong("nvidia.com/gpu=1:1")} <= {"nodes", "driver", "fresh"}
+    assert less.first("nvidia.com/gpu=1:1").message == "there is no '/dev/nvidia-caps/nvidia-cap219'"
+    reshaped = tree("a100-mig").replace("MIG-02000000", "MIG-0f000000")
+    names = [one.message for one in node("a100-mig", changed=reshaped, names=("uuid",)).wrong() if one.step == "fresh"]
+    assert any("any more" in name for name in names)

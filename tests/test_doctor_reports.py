@@ -87,7 +87,7 @@ def test_builds_and_compose_files_of_old_podman_are_noted() -> None:
 
 def test_builds_by_buildah() -> None:
     found = Node(HERE, lines=NODE, buildah="1.35.4").first(DEVICE)
-    assert (found.step, found.hint) == ("enabled", "update it")
+    assert (found.step, found.hint) == ("enabled", "update buildah")
     files = {**HERE, "/etc/containers/containers.conf": '[engine]\nruntime = "runc"\n'}
     notes = Node(files, lines=NODE, buildah="1.39.3", runc="1.1.15").notes(DEVICE)
     assert notes == ["builds with device nodes fail under runc: 'device access at 2 field cannot be empty'"]
@@ -99,7 +99,7 @@ def test_builds_by_buildah() -> None:
 def test_docker_with_cdi_off() -> None:
     found = Node(HERE, lines=NODE, docker="27.5.1").first(DEVICE)
     assert (found.step, found.why) == ("enabled", "'could not select device driver \"cdi\" with capabilities: []'")
-    assert found.hint == "`cdi runtime enable docker`, then `systemctl restart docker`"
+    assert found.hint == "`cdi runtime enable docker --restart`"
     assert Node(HERE, lines=NODE, docker="28.2.0").wrong(DEVICE) == []
 
 
@@ -147,7 +147,7 @@ def test_missing_directories_are_noted() -> None:
 
 def test_containerd_1_6_has_no_cdi() -> None:
     found = Node(HERE, lines=NODE, containerd="1.6.20").first(DEVICE)
-    assert (found.step, found.hint) == ("enabled", "update it")
+    assert (found.step, found.hint) == ("enabled", "update containerd")
     assert found.message == "containerd-1.6.20 has CDI off: containerd reads specs since 1.7"
 
 
@@ -294,3 +294,11 @@ def test_hardware_without_a_spec_is_to_be_generated() -> None:
     gpu = "/dev/nvidia0 : c 195 0 0666\n/dev/nvidiactl : c 195 255 0666\n"
     found = Node(HERE, lines=gpu, **PODMAN).first("nvidia.com/gpu=0")
     assert (found.step, found.why) == ("place", "the hardware is there (0), the spec is not")
+
+
+def test_a_generated_configuration_with_a_table_twice() -> None:
+    path = "/var/lib/rancher/k3s/agent/etc/containerd/config.toml"
+    twice = "version = 3\n[plugins.'io.containerd.cri.v1.runtime'.containerd.runtimes.runc]\n"
+    text = twice + twice.partition("\n")[2]
+    found = Node({**HERE, path: text}, lines=NODE, k3s="1.33.1").first(DEVICE)
+    assert (found.step, found.path, found.line) == ("enabled", path, 3)

@@ -351,7 +351,7 @@ def test_a_node_that_the_user_may_not_open_is_a_problem_for_rootless_containers(
 def test_a_runtime_with_cdi_off_says_how_to_switch_it_on() -> None:
     found = Node(HERE, lines=NODE, containerd="1.7.24").first("vendor.com/gpu=0")
     assert (found.step, found.message) == ("enabled", "containerd-1.7.24 has CDI off: default of containerd 1.7.24")
-    assert found.hint == "`cdi runtime enable containerd`, then `systemctl restart containerd`"
+    assert found.hint == "`cdi runtime enable containerd --restart`"
 
 
 def test_a_configuration_that_cannot_be_read_is_shown_with_its_line() -> None:
@@ -412,3 +412,16 @@ def test_without_a_runtime_the_files_are_held_against_any() -> None:
     node = Node({"/etc/cdi/gpu.json": spec("0", each={"deviceNodes": [{"path": "/dev/none"}]})})
     assert [(one.step, one.runtime) for one in node.wrong("vendor.com/gpu=0")] == [("nodes", None)]
     assert node.diagnosis().checks == (Check(path="/etc/cdi/gpu.json", status="problem", step="nodes"),)
+
+
+def test_cri_o_may_have_read_a_changed_file_since() -> None:
+    files = {**HERE, "/etc/crio/crio.conf": "[crio.runtime]\n"}
+    lines = f"{NODE}{DOCKERD.replace('dockerd', 'crio')}/etc/crio/crio.conf : f 0644 @1764000099\n"
+    (found,) = Node(files, lines=lines, crio="1.34.0").wrong("vendor.com/gpu=0")
+    assert (found.status, found.step, found.hint) == ("warning", "enabled", "`systemctl reload crio`")
+
+
+def test_a_configuration_that_we_may_not_read_is_unknown() -> None:
+    lines = f"{NODE}/etc/docker/daemon.json ! EACCES\n"
+    found = Node(HERE, lines=lines, docker="28.5.2").first("vendor.com/gpu=0")
+    assert (found.status, found.step, found.path) == ("unknown", "enabled", "/etc/docker/daemon.json")

@@ -15,6 +15,7 @@ from cdi.diagnosis.fields import field_findings
 from cdi.diagnosis.finding import Check, Diagnosis, Finding, some, worst
 from cdi.diagnosis.hardware import hardware_findings
 from cdi.diagnosis.notes import note_findings, unwritten
+from cdi.diagnosis.remedies import read_also
 from cdi.diagnosis.staleness import not_offered, stale_findings
 from cdi.diagnosis.switches import switch_findings
 from cdi.edits import append
@@ -77,7 +78,7 @@ def _unread(scene: Scene, view: View) -> Iterator[Finding]:
                 status="problem" if by_default else "warning",
                 message=f"{view.name} does not read {listing.directory}, and lacks {some(lost)}",
                 why=f"it reads {', '.join(view.runtime.spec_dirs)} ({view.runtime.spec_dirs_why})",
-                hint=f"`cdi runtime set-dirs {view.runtime.name}` changes that, `cdi install FILE -d DIR` the place",
+                hint=read_also(view.runtime, view.runtime.spec_dirs, listing.directory) or _MOVE,
                 path=listing.directory,
             )
 
@@ -124,6 +125,7 @@ def _checks(scene: Scene, findings: list[Finding]) -> Iterator[Check]:
             yield _check(of_kind, device=kind)
 
 
+_MOVE = "`cdi install FILE --spec-dir DIR` puts specs where it reads them"
 _OF_HARDWARE = frozenset({"driver", "fresh"})
 _OF_FILES = frozenset({"crash", "readable", "loads", "unique", "nodes", "mounts"})
 

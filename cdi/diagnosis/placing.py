@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from cdi.diagnosis.finding import Finding, some
 from cdi.diagnosis.hardware import absence, other_name
 from cdi.diagnosis.notes import rootless_docker
+from cdi.diagnosis.remedies import read_also
 from cdi.registry import near_names
 
 if TYPE_CHECKING:
@@ -38,13 +39,14 @@ def _elsewhere(case: Case) -> Iterator[Finding]:
     for path, file in case.scene.files.items():
         if file.device(case.name) is None:
             continue
-        move = f"`cdi install {path} --spec-dir {own[-1]}`" if own else "`cdi install`"
+        remedies = [f"`cdi install {path} --spec-dir {own[-1]}`"] if own else []
+        also = read_also(runtime, own, path.rpartition("/")[0]) if runtime is not None else None
         yield Finding(
             step="place",
             status="problem",
             message=f"it is defined in {path!r}, which {case.view.name or 'no runtime'} does not read",
             why=f"it reads {reads}{f' ({reason})' if reason else ''}",
-            hint=f"{move}, or have it read the directory: `cdi runtime set-dirs`",
+            hint=" or ".join([*remedies, *([also] if also else [])]) or None,
             path=path,
         )
 

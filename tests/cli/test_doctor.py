@@ -23,7 +23,7 @@ def test_the_first_broken_step_of_each_runtime(cdi: Cdi) -> None:
         "vendor.com/gpu=0  docker-26.1.5  problem: enabled",
         "vendor.com/gpu=0  podman-5.5.2   problem: place",
     ]
-    assert "fix: `cdi runtime enable docker`, then `systemctl restart docker`" in result.out
+    assert "fix: `cdi runtime enable docker --restart`" in result.out
     assert result.out.endswith("\n2 problems\n")
 
 
