@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import pytest
 from hypothesis import given, settings
@@ -12,11 +12,20 @@ from hypothesis import strategies as st
 from cdi.errors import CdiError, ConfigInvalid, UsageError
 from cdi.host import Host
 from cdi.runtimes import Daemon, Runtime
+from cdi.runtimes.clients import buildkit, nerdctl
 from cdi.runtimes.config import Plan, Request, apply, plan, undo
+from cdi.runtimes.containerd import containerd
+from cdi.runtimes.crio import crio
+from cdi.runtimes.docker import docker
+from cdi.runtimes.installed import Installed, Settings
+from cdi.runtimes.podman import podman
+from cdi.runtimes.processes import Process
+from cdi.runtimes.programs import Program
+from cdi.runtimes.rancher import k3s, rke2
 
 if TYPE_CHECKING:
     import random
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping
     from pathlib import Path
 
 MAIN = "/etc/containerd/config.toml"
@@ -40,9 +49,38 @@ def host(root: Path, files: Mapping[str, str]) -> Host:
     return Host(root)
 
 
-def runtime(name: str, version: str | None, *arguments: str, **fields: Any) -> Runtime:
-    daemon = Daemon(pid=1, program=f"/usr/bin/{name}", started=0.0, arguments=arguments) if arguments else None
-    return Runtime(name=name, program=f"/usr/bin/{name}", version=version, daemon=daemon, **fields)
+READERS: dict[str, Callable[[Installed], Settings]] = {
+    "buildkit": buildkit,
+    "containerd": containerd,
+    "cri-o": crio,
+    "docker": docker,
+    "k3s": k3s,
+    "nerdctl": nerdctl,
+    "podman": podman,
+    "rke2": rke2,
+}
+
+
+def plan_for(node: Host, name: str, version: str | None, request: Request, *arguments: str) -> Plan:
+    """Return the plan for a runtime of this version, which runs with these arguments."""
+    path = f"/usr/bin/{name}"
+    words = (path, *arguments)
+    process = Process(pid=1, program=path, arguments=words, started=0.0, environment={}) if arguments else None
+    program = Program(path=path, version=version)
+    installed = Installed(name=name, host=node, program=program, process=process)
+    seen = READERS[name](installed) if name in READERS else Settings(enabled=None, enabled_why="")
+    daemon = Daemon(pid=1, program=path, started=0.0, arguments=words) if arguments else None
+    runtime = Runtime(
+        name=name,
+        program=path,
+        version=version,
+        enabled=seen.enabled,
+        enabled_why=seen.enabled_why,
+        spec_dirs=seen.spec_dirs,
+        daemon=daemon,
+        configs=seen.configs,
+    )
+    return plan(node, runtime, request)
 
 
 def text(planned: Plan) -> tuple[str, str]:
@@ -194,11 +232,10 @@ def test_containerd_is_told_where_it_listens(  # noqa: PLR0913, PLR0917 - the co
     tmp_path: Path, version: str | None, files: dict[str, str], request_: Request, path: str, expected: str
 ) -> None:
     node = host(tmp_path, files)
-    containerd = runtime("containerd", version)
-    planned = plan(node, containerd, request_)
+    planned = plan_for(node, "containerd", version, request_)
     assert text(planned) == (path, expected)
     apply(planned, root=str(tmp_path))
-    again = plan(node, containerd, request_)
+    again = plan_for(node, "containerd", version, request_)
     assert (again.change, again.why) == (None, f"{path} says so")
 
 
@@ -209,14 +246,14 @@ def test_containerd_is_told_where_it_listens(  # noqa: PLR0913, PLR0917 - the co
         ("1.7.24", {}, DISABLE, "the default of containerd 1.7.24"),
         ("2.1.9", {MAIN: "version = 3\n"}, ENABLE, "the default of containerd 2.1.9"),
         ("1.7.24", {}, dirs("/etc/cdi", "/var/run/cdi"), "the default of containerd 1.7.24"),
-        ("2.1.9", {MAIN: "[plugins.cri]\nenable_cdi = false\n"}, ENABLE, "the default of containerd 2.1.9"),
+        ("2.1.9", {MAIN: "[plugins.cri]\na = 1\n"}, ENABLE, "the default of containerd 2.1.9"),
         ("1.7.24", {MAIN: f"version = 2\n{OLD}enable_cdi = true\n"}, ENABLE, f"{MAIN} says so"),
     ],
 )
 def test_containerd_as_wanted_is_left_alone(
     tmp_path: Path, version: str, files: dict[str, str], request_: Request, why: str
 ) -> None:
-    planned = plan(host(tmp_path, files), runtime("containerd", version), request_)
+    planned = plan_for(host(tmp_path, files), "containerd", version, request_)
     assert (planned.change, planned.why) == (None, why)
 
 
@@ -248,7 +285,7 @@ def test_what_containerd_cannot_do_is_refused(
     tmp_path: Path, version: str | None, files: dict[str, str], message: str
 ) -> None:
     with pytest.raises(CdiError) as caught:
-        plan(host(tmp_path, files), runtime("containerd", version), dirs("/a"))
+        plan_for(host(tmp_path, files), "containerd", version, dirs("/a"))
     assert caught.value.message == message
     assert caught.value.hint
 
@@ -257,28 +294,28 @@ def test_bytes_that_are_no_text_are_refused_with_their_place(tmp_path: Path) -> 
     (tmp_path / "etc/containerd").mkdir(parents=True)
     (tmp_path / MAIN[1:]).write_bytes(b"version = 2\na = '\xff'\n")
     with pytest.raises(ConfigInvalid, match=rf"{MAIN}:2:6: not UTF-8"):
-        plan(Host(tmp_path), runtime("containerd", "1.7.24"), ENABLE)
+        plan_for(Host(tmp_path), "containerd", "1.7.24", ENABLE)
 
 
 def test_the_file_of_the_running_containerd_counts(tmp_path: Path) -> None:
     node = host(tmp_path, {"/opt/c.toml": f"version = 2\n{OLD}", MAIN: f"version = 2\n{OLD}"})
     for arguments in (("--config", "/opt/c.toml"), ("--config=/opt/c.toml",), ("-c", "/opt/c.toml")):
-        assert text(plan(node, runtime("containerd", "1.7.24", *arguments), ENABLE))[0] == "/opt/c.toml"
+        assert text(plan_for(node, "containerd", "1.7.24", ENABLE, *arguments))[0] == "/opt/c.toml"
 
 
-def test_imports_are_read_once_each_and_below_the_importing_file(tmp_path: Path) -> None:
+def test_imports_of_imports_come_last(tmp_path: Path) -> None:
     files = {
-        MAIN: f'version = 2\nimports = ["conf.d/*.toml", "{MAIN}", "/none.toml"]\n{OLD}',
-        "/etc/containerd/conf.d/1.toml": f'version = 2\nimports = ["../more.toml"]\n{OLD}a = 1\n',
+        MAIN: f'version = 2\nimports = ["conf.d/*.toml", "{MAIN}"]\n{OLD}',
+        "/etc/containerd/conf.d/1.toml": f'version = 2\nimports = ["/etc/containerd/more.toml"]\n{OLD}a = 1\n',
         "/etc/containerd/conf.d/2.toml": f"version = 2\n{OLD}b = 1\n",
         "/etc/containerd/more.toml": f"version = 2\n{OLD}c = 1\n",
     }
-    planned = plan(host(tmp_path, files), runtime("containerd", "1.7.24"), ENABLE)
+    planned = plan_for(host(tmp_path, files), "containerd", "1.7.24", ENABLE)
     assert text(planned) == ("/etc/containerd/more.toml", f"version = 2\n{OLD}c = 1\nenable_cdi = true\n")
 
 
 def test_a_containerd_without_its_cri_plugin_is_remarked_on(tmp_path: Path) -> None:
-    planned = plan(host(tmp_path, {MAIN: 'disabled_plugins = ["cri"]\n'}), runtime("containerd", "1.7.24"), ENABLE)
+    planned = plan_for(host(tmp_path, {MAIN: 'disabled_plugins = ["cri"]\n'}), "containerd", "1.7.24", ENABLE)
     assert planned.remarks == (
         f"{MAIN} switches the CRI plugin off, which alone reads this: Kubernetes cannot use this containerd",
     )
@@ -289,7 +326,7 @@ def test_a_containerd_without_its_cri_plugin_is_remarked_on(tmp_path: Path) -> N
 
 def test_docker_keeps_other_features(tmp_path: Path) -> None:
     old = '{\n  "features": {\n    "containerd-snapshotter": true\n  }\n}\n'
-    planned = plan(host(tmp_path, {DAEMON: old}), runtime("docker", "26.1.5"), ENABLE)
+    planned = plan_for(host(tmp_path, {DAEMON: old}), "docker", "26.1.5", ENABLE)
     assert text(planned) == (DAEMON, old.replace("true\n", 'true,\n    "cdi": true\n'))
 
 
@@ -311,7 +348,7 @@ def test_docker_is_told_what_is_not_its_default(
     tmp_path: Path, version: str | None, old: object, request_: Request, new: object
 ) -> None:
     node = host(tmp_path, {} if old is None else {DAEMON: json.dumps(old)})
-    planned = plan(node, runtime("docker", version), request_)
+    planned = plan_for(node, "docker", version, request_)
     assert (None if planned.change is None else json.loads(text(planned)[1])) == new
 
 
@@ -334,25 +371,25 @@ def test_what_dockerd_has_on_its_command_line_is_not_set_in_the_file(
     tmp_path: Path, arguments: tuple[str, ...], request_: Request, message: str
 ) -> None:
     with pytest.raises(CdiError) as caught:
-        plan(host(tmp_path, {}), runtime("docker", "26.1.5", "dockerd", *arguments), request_)
+        plan_for(host(tmp_path, {}), "docker", "26.1.5", request_, *arguments)
     assert caught.value.message == message
     assert "off its command line" in (caught.value.hint or "")
 
 
 def test_the_file_of_the_running_dockerd_counts(tmp_path: Path) -> None:
-    planned = plan(host(tmp_path, {}), runtime("docker", "26.1.5", "--config-file=/opt/d.json"), ENABLE)
+    planned = plan_for(host(tmp_path, {}), "docker", "26.1.5", ENABLE, "--config-file=/opt/d.json")
     assert text(planned)[0] == "/opt/d.json"
 
 
 def test_json_with_comments_is_refused_with_its_place(tmp_path: Path) -> None:
     node = host(tmp_path, {DAEMON: '{\n  // why\n  "a": 1\n}\n'})
     with pytest.raises(ConfigInvalid, match=f"{DAEMON}:2:3: not JSON: expecting property name"):
-        plan(node, runtime("docker", "26.1.5"), ENABLE)
+        plan_for(node, "docker", "26.1.5", ENABLE)
 
 
 def test_old_docker_has_no_cdi(tmp_path: Path) -> None:
     with pytest.raises(CdiError, match=r"docker 20\.10\.24 has no CDI"):
-        plan(host(tmp_path, {}), runtime("docker", "20.10.24"), ENABLE)
+        plan_for(host(tmp_path, {}), "docker", "20.10.24", ENABLE)
 
 
 # The others.
@@ -415,39 +452,37 @@ def test_directories_go_where_the_last_word_is(  # noqa: PLR0913, PLR0917 - the 
     tmp_path: Path, name: str, version: str | None, files: dict[str, str], path: str, expected: str
 ) -> None:
     node = host(tmp_path, files)
-    planned = plan(node, runtime(name, version), dirs("/a"))
+    planned = plan_for(node, name, version, dirs("/a"))
     assert text(planned) == (path, expected)
     apply(planned, root=str(tmp_path))
-    assert plan(node, runtime(name, version), dirs("/a")).why == f"{path} says so"
+    assert plan_for(node, name, version, dirs("/a")).why == f"{path} says so"
 
 
 @pytest.mark.parametrize("name", ["cri-o", "podman", "nerdctl"])
 def test_what_is_always_on_cannot_be_switched_off(tmp_path: Path, name: str) -> None:
     node = host(tmp_path, {})
-    assert plan(node, runtime(name, None), ENABLE) == Plan(
-        runtime=name, action="enable", why=f"{name} always has it on"
-    )
+    assert plan_for(node, name, None, ENABLE) == Plan(runtime=name, action="enable", why=f"{name} always has it on")
     with pytest.raises(CdiError, match=f"CDI cannot be switched off in {name}") as caught:
-        plan(node, runtime(name, None), DISABLE)
+        plan_for(node, name, None, DISABLE)
     assert "uninstall their specs" in (caught.value.hint or "")
 
 
 def test_buildkit_can_be_switched(tmp_path: Path) -> None:
     node = host(tmp_path, {"/etc/buildkit/buildkitd.toml": "[cdi]\n  disabled = true\n"})
-    planned = plan(node, runtime("buildkit", "0.21.0"), ENABLE)
+    planned = plan_for(node, "buildkit", "0.21.0", ENABLE)
     assert text(planned) == ("/etc/buildkit/buildkitd.toml", "[cdi]\n  disabled = false\n")
 
 
 def test_directories_that_would_not_be_obeyed_are_refused(tmp_path: Path) -> None:
     node = host(tmp_path, {})
     with pytest.raises(CdiError) as caught:
-        plan(node, runtime("podman", "5.4.2", spec_dirs=("/etc/cdi", "/var/run/cdi")), dirs("/a"))
+        plan_for(node, "podman", "5.4.2", dirs("/a"))
     assert caught.value.message == "podman 5.4.2 does not obey cdi_spec_dirs, only 5.5 and later do"
     assert caught.value.hint == "put specs where it looks: /etc/cdi, /var/run/cdi"
     with pytest.raises(CdiError, match="cri-o runs with --cdi-spec-dirs /x, which has the last word"):
-        plan(node, runtime("cri-o", "1.30", "crio", "--cdi-spec-dirs", "/x"), dirs("/a"))
+        plan_for(node, "cri-o", "1.30", dirs("/a"), "--cdi-spec-dirs", "/x")
     with pytest.raises(CdiError, match="cri-o runs with --config-dir /x"):
-        plan(node, runtime("cri-o", "1.30", "crio", "--config-dir=/x"), dirs("/a"))
+        plan_for(node, "cri-o", "1.30", dirs("/a"), "--config-dir=/x")
 
 
 K3S = "/var/lib/rancher/k3s/agent/etc/containerd"
@@ -456,37 +491,39 @@ K3S = "/var/lib/rancher/k3s/agent/etc/containerd"
 def test_k3s_gets_a_file_beside_the_one_that_it_generates(tmp_path: Path) -> None:
     generated = f'version = 3\nimports = ["{K3S}/config-v3.toml.d/*.toml"]\n{NEW}a = 1\n'
     node = host(tmp_path, {f"{K3S}/config.toml": generated})
-    k3s = runtime("k3s", "1.34.1")
-    planned = plan(node, k3s, DISABLE)
+    planned = plan_for(node, "k3s", "2.1.5", DISABLE)
     expected = 'version = 3\n\n[plugins."io.containerd.cri.v1.runtime"]\nenable_cdi = false\n'
     assert text(planned) == (f"{K3S}/config-v3.toml.d/99-cdi-tools.toml", expected)
     apply(planned, root=str(tmp_path))
-    assert plan(node, k3s, DISABLE).change is None
-    assert text(plan(node, k3s, ENABLE))[1] == expected.replace("false", "true")
-    assert text(plan(node, k3s, dirs("/a")))[1] == expected + 'cdi_spec_dirs = ["/a"]\n'
+    assert plan_for(node, "k3s", "2.1.5", DISABLE).change is None
+    assert text(plan_for(node, "k3s", "2.1.5", ENABLE))[1] == expected.replace("false", "true")
+    assert text(plan_for(node, "k3s", "2.1.5", dirs("/a")))[1] == expected + 'cdi_spec_dirs = ["/a"]\n'
 
 
 @pytest.mark.parametrize(
-    ("generated", "why", "template"),
+    ("version", "generated", "why", "template"),
     [
-        ("version = 3\n", "this release imports no directory for more settings", "config-v3.toml.tmpl"),
+        ("2.1.5", "version = 3\n", "this release imports no directory for more settings", "config-v3.toml.tmpl"),
         (
+            "1.7.24",
             f'version = 2\nimports = ["{K3S}/config.toml.d/*.toml"]\n',
             "its containerd 1 would forget all other CRI settings",
             "config.toml.tmpl",
         ),
     ],
 )
-def test_k3s_without_room_is_refused_with_the_way_out(tmp_path: Path, generated: str, why: str, template: str) -> None:
+def test_k3s_without_room_is_refused_with_the_way_out(
+    tmp_path: Path, version: str, generated: str, why: str, template: str
+) -> None:
     with pytest.raises(CdiError) as caught:
-        plan(host(tmp_path, {f"{K3S}/config.toml": generated}), runtime("k3s", "1.30.0"), dirs("/a"))
+        plan_for(host(tmp_path, {f"{K3S}/config.toml": generated}), "k3s", version, dirs("/a"))
     assert caught.value.message == f"k3s writes '{K3S}/config.toml' anew at each start, and {why}"
     assert template in (caught.value.hint or "")
 
 
 def test_k3s_that_never_ran_is_refused(tmp_path: Path) -> None:
-    with pytest.raises(CdiError, match=r"rke2 has not written '/data/agent/etc/containerd/config.toml' yet"):
-        plan(host(tmp_path, {}), runtime("rke2", "1.30.0", "rke2", "--data-dir", "/data"), ENABLE)
+    with pytest.raises(CdiError, match=r"rke2 has not written '.*/agent/etc/containerd/config.toml' yet"):
+        plan_for(host(tmp_path, {}), "rke2", "1.30.0", ENABLE)
 
 
 # What all have in common.
@@ -495,7 +532,7 @@ def test_k3s_that_never_ran_is_refused(tmp_path: Path) -> None:
 @pytest.mark.parametrize("name", ["buildah", "ctr", "nonesuch"])
 def test_runtimes_without_a_configuration_are_refused(tmp_path: Path, name: str) -> None:
     with pytest.raises(CdiError, match=f"the configuration of {name} cannot be changed") as caught:
-        plan(host(tmp_path, {}), runtime(name, None), ENABLE)
+        plan_for(host(tmp_path, {}), name, None, ENABLE)
     assert caught.value.hint
 
 
@@ -510,14 +547,13 @@ def test_runtimes_without_a_configuration_are_refused(tmp_path: Path, name: str)
 )
 def test_directories_that_make_no_sense_are_wrong_usage(tmp_path: Path, paths: tuple[str, ...], message: str) -> None:
     with pytest.raises(UsageError) as caught:
-        plan(host(tmp_path, {}), runtime("cri-o", None), dirs(*paths))
+        plan_for(host(tmp_path, {}), "cri-o", None, dirs(*paths))
     assert caught.value.message == message
 
 
 def test_what_the_command_line_switches_off_no_file_switches_on(tmp_path: Path) -> None:
-    off = runtime("buildkit", "0.21", enabled=False, enabled_why="--cdi-disabled of the running daemon")
     with pytest.raises(CdiError) as caught:
-        plan(host(tmp_path, {}), off, ENABLE)
+        plan_for(host(tmp_path, {}), "buildkit", "0.21.0", ENABLE, "--cdi-disabled")
     assert caught.value.message == (
         "buildkit has CDI off, whatever its files say: --cdi-disabled of the running daemon"
     )
@@ -554,13 +590,12 @@ def test_done_twice_changes_nothing_and_undone_is_as_before(
     files = {MAIN: containerd_file(rng, is_main=True)}
     files |= {f"/etc/containerd/conf.d/{n}.toml": containerd_file(rng, is_main=False) for n in range(rng.randint(0, 2))}
     node = host(root, files)
-    containerd = runtime("containerd", version)
     try:
-        planned = plan(node, containerd, request_)
+        planned = plan_for(node, "containerd", version, request_)
     except CdiError:
         return
     apply(planned, root=str(root))
-    assert plan(node, containerd, request_).change is None
+    assert plan_for(node, "containerd", version, request_).change is None
     if planned.change is not None:
         comments = [line.partition("#")[2] for line in files[planned.change.path].splitlines()]
         after = text(planned)[1]

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 __all__ = ["NEW", "PLUGINS", "File", "files_of", "plan", "setting_of"]
 
-import posixpath
 from fnmatch import fnmatchcase
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -65,11 +64,10 @@ def plan(host: Host, runtime: Runtime, request: Request) -> Plan:
     if numbers is not None and numbers < _FIRST:
         message = f"containerd {runtime.version} has no CDI"
         raise CdiError(message, hint="containers of Kubernetes get CDI devices since containerd 1.7")
-    main = _main(runtime)
-    files = files_of(host, main)
+    files = files_of(host, runtime)
     key, value = setting_of(request)
     if not files or not files[0].data:
-        return _fresh(files, main, runtime, request, (key, value))
+        return _fresh(files, runtime, request, (key, value))
     default = _default(key, numbers)
     if numbers is not None and numbers >= _ON and all(_is_ignored(file) for file in files):
         if default == value:
@@ -91,28 +89,17 @@ def setting_of(request: Request) -> tuple[str, Value]:
     return ("cdi_spec_dirs", request.dirs) if request.action == "set-dirs" else ("enable_cdi", request.on)
 
 
-def files_of(host: Host, main: str) -> list[File]:
-    """Return the files in the order in which containerd reads them, each once; a later one has the last word."""
-    files: list[File] = []
-    pending = [main]
-    seen = set()
-    while pending:
-        path = pending.pop(0)
-        if path in seen:
-            continue
-        seen.add(path)
-        text = read_text(host, path)
-        if text is None:
-            continue
-        file = File(path, text, parse(text, source=path))
-        files.append(file)
-        pending += _imports(host, file)
-    return files
+def files_of(host: Host, runtime: Runtime) -> list[File]:
+    """Return the files in the order in which containerd reads them; a later one has the last word."""
+    texts = [(path, read_text(host, path)) for path in runtime.configs]
+    return [File(path, text, parse(text, source=path)) for path, text in texts if text is not None]
 
 
-def _fresh(files: list[File], main: str, runtime: Runtime, request: Request, setting: tuple[str, Value]) -> Plan:
+def _fresh(files: list[File], runtime: Runtime, request: Request, setting: tuple[str, Value]) -> Plan:
     """Plan a file that says nothing else, where there is none or an empty one."""
     key, value = setting
+    arguments = runtime.daemon.arguments if runtime.daemon is not None else ()
+    main = (flags(arguments, "--config", "-c") or (_MAIN,))[-1]
     numbers = release_of(runtime.version)
     if _default(key, numbers) == value:
         return request.nothing(runtime, _by_default(runtime))
@@ -125,19 +112,6 @@ def _fresh(files: list[File], main: str, runtime: Runtime, request: Request, set
     head = f"{old}{'' if not old or old.endswith(chr(10)) else chr(10)}version = {version}\n"
     text = changed(head, (PLUGINS, name, key), value, source=main)
     return request.change(runtime, main, old=old if files else None, new=text)
-
-
-def _main(runtime: Runtime) -> str:
-    named = flags(runtime.daemon.arguments, "--config", "-c") if runtime.daemon is not None else ()
-    return named[-1] if named else _MAIN
-
-
-def _imports(host: Host, file: File) -> Iterator[str]:
-    found = file.data.get("imports")
-    for pattern in found if isinstance(found, list) else ():
-        if isinstance(pattern, str):
-            full = posixpath.normpath(posixpath.join(posixpath.dirname(file.path), pattern))
-            yield from sorted(host.glob(full)) if any(char in full for char in "*?[") else [full]
 
 
 def _home(files: list[File], key: str, numbers: tuple[int, ...] | None) -> tuple[File, str]:

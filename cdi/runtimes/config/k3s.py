@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING
 from cdi.errors import CdiError
 from cdi.runtimes.config.containerd import NEW, PLUGINS, files_of, setting_of
 from cdi.runtimes.config.toml_text import changed
-from cdi.runtimes.processes import flags
 
 if TYPE_CHECKING:
     from cdi.host import Host
@@ -22,9 +21,8 @@ _FIRST = 3  # the version of containerd 2, which puts the tables of several file
 
 def plan(host: Host, runtime: Runtime, request: Request) -> Plan:
     """Return what to change for this request; raise `CdiError` when it cannot be done."""
-    arguments = runtime.daemon.arguments if runtime.daemon is not None else ()
-    home = f"{(flags(arguments, '--data-dir', '-d') or (f'/var/lib/rancher/{runtime.name}',))[-1]}/agent/etc/containerd"
-    files = files_of(host, f"{home}/config.toml")
+    home = f"/var/lib/rancher/{runtime.name}/agent/etc/containerd"
+    files = files_of(host, runtime)
     if not files:
         message = f"{runtime.name} has not written '{home}/config.toml' yet"
         raise CdiError(message, hint=f"start {runtime.name} once")

@@ -22,13 +22,12 @@ if TYPE_CHECKING:
 
 
 class Layers(msgspec.Struct, frozen=True, kw_only=True):
-    """The files of a runtime, as patterns in the order in which it reads them, and its keys.
+    """The keys of a runtime, and where they go.
 
     `own` is the file to write when none has the key; `off` is the key that switches CDI off, if there is one.
-    `moved` are the options of the daemon that name other files.
+    `moved` are the options of the daemon that name another place than that of `own`.
     """
 
-    files: tuple[str, ...]
     own: str
     moved: tuple[str, ...] = ()
     dirs: tuple[str, ...]
@@ -42,7 +41,6 @@ class Layers(msgspec.Struct, frozen=True, kw_only=True):
 _KEEP_OUT = "to keep devices out of its containers, uninstall their specs"
 LAYERS = {
     "buildkit": Layers(
-        files=("/etc/buildkit/buildkitd.toml",),
         own="/etc/buildkit/buildkitd.toml",
         moved=("--config",),
         dirs=("cdi", "specDirs"),
@@ -52,27 +50,20 @@ LAYERS = {
         instead="",
     ),
     "cri-o": Layers(
-        files=("/etc/crio/crio.conf", "/etc/crio/crio.conf.d/*"),
         own="/etc/crio/crio.conf.d/99-cdi-tools.conf",
-        moved=("--config", "-c", "--config-dir", "-d"),
+        moved=("--config-dir", "-d"),
         dirs=("crio", "runtime", "cdi_spec_dirs"),
         flag="--cdi-spec-dirs",
         since=(1, 24),
         instead=f"CRI-O has no switch for it; {_KEEP_OUT}, or set-dirs to an empty directory",
     ),
     "nerdctl": Layers(
-        files=("/etc/nerdctl/nerdctl.toml",),
         own="/etc/nerdctl/nerdctl.toml",
         dirs=("cdi_spec_dirs",),
         since=(2, 1),
         instead=f"nerdctl has no switch for it; {_KEEP_OUT}",
     ),
     "podman": Layers(
-        files=tuple(
-            f"{place}/containers/containers.conf{more}"
-            for place in ("/usr/share", "/etc")
-            for more in ("", ".d/*.conf")
-        ),
         own="/etc/containers/containers.conf.d/99-cdi-tools.conf",
         dirs=("engine", "cdi_spec_dirs"),
         since=(5, 5),
@@ -101,15 +92,14 @@ def _set(  # noqa: PLR0913, PLR0917 - a key with its value
     host: Host, runtime: Runtime, request: Request, keys: tuple[str, ...], value: Value, default: Value
 ) -> Plan:
     layers = LAYERS[runtime.name]
-    paths = dict.fromkeys(path for pattern in layers.files for path in host.glob(pattern) if not host.is_dir(path))
-    texts = {path: read_text(host, path) or "" for path in paths}
+    texts = {path: read_text(host, path) or "" for path in runtime.configs}
     found = {path: _value(parse(text, source=path), keys) for path, text in texts.items()}
     having = [path for path, present in found.items() if present is not None]
     if having and found[having[-1]] == (list(value) if isinstance(value, tuple) else value):
         return request.nothing(runtime, f"{having[-1]} says so")
     if not having and value == default:
         return request.nothing(runtime, f"the default of {runtime.name}")
-    path = having[-1] if having and not having[-1].startswith(_PACKAGED) else layers.own
+    path = having[-1] if having and not having[-1].startswith(_PACKAGED) else _own(layers, runtime)
     old = texts.get(path)
     new = changed(_HEAD.format(runtime.name) if old is None else old, keys, value, source=path)
     return request.change(runtime, path, old=old, new=new)
@@ -128,9 +118,19 @@ def _refuse_disobedient(layers: Layers, runtime: Runtime) -> None:
         since = ".".join(map(str, layers.since))
         message = f"{runtime.name} {runtime.version} does not obey {layers.dirs[-1]}, only {since} and later do"
         raise CdiError(message, hint=f"put specs where it looks: {', '.join(runtime.spec_dirs or layers.defaults)}")
+    _refuse_option(runtime, layers.flag)
+
+
+def _own(layers: Layers, runtime: Runtime) -> str:
+    """Return the file to write where none has the key."""
+    for option in layers.moved:
+        _refuse_option(runtime, option)
+    return layers.own
+
+
+def _refuse_option(runtime: Runtime, option: str | None) -> None:
     arguments = runtime.daemon.arguments if runtime.daemon is not None else ()
-    for option in (layers.flag, *layers.moved):
-        values = flags(arguments, option) if option is not None else ()
-        if values:
-            message = f"{runtime.name} runs with {option} {values[-1]}, which has the last word"
-            raise CdiError(message, hint="change what it is started with, or that file by hand")
+    values = flags(arguments, option) if option is not None else ()
+    if values:
+        message = f"{runtime.name} runs with {option} {values[-1]}, which has the last word"
+        raise CdiError(message, hint="change what it is started with, or that place by hand")
