@@ -53,6 +53,8 @@ _KINDS = {
 }
 RUNTIMES: tuple[str, ...] = tuple(_KINDS)  # the names, in the order in which they are listed
 _TABLES = {"ctr": "containerd"}  # whose releases `cdi.compat` has
+# The time of boot, from which the kernel counts the starts of processes, is told in whole seconds, rounded down.
+_ROUNDING = 1.0
 _LIBRARIES = (
     "tags.cncf.io/container-device-interface",
     "github.com/container-orchestrated-devices/container-device-interface",
@@ -155,7 +157,7 @@ def _written(release: tuple[int, ...]) -> str:
 
 
 def _daemon(host: Host, process: Process, configs: Sequence[str]) -> Daemon:
-    changed = [path for path in configs if _modified(host, path) > process.started]
+    changed = [path for path in configs if _modified(host, path) > process.started + _ROUNDING]
     return Daemon(
         pid=process.pid,
         program=process.program,
