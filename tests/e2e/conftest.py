@@ -88,9 +88,9 @@ def engine(
 @pytest.fixture
 def ready(engine: Engine) -> Engine:
     """Return each runtime, running, with CDI switched on."""
-    if engine.name == "containerd":
-        path = engine.machine.root / "etc/containerd/config.toml"
-        path.write_text(path.read_text().replace("    sandbox", "    enable_cdi = true\n    sandbox"))
+    if engine.switched:
+        done = engine.machine.cdi("runtime", "enable", engine.name)
+        assert done.returncode == 0, done.stderr
     engine.start()
     return engine
 

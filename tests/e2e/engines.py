@@ -27,6 +27,8 @@ class Engine(ABC):
     """A container runtime of a machine."""
 
     name: str  # as in `cdi.compat.RUNTIMES`
+    switched = False  # whether it has a switch for CDI
+    config: str  # the file that its settings are in, below the root
     daemon: Daemon | None = None
 
     def __init__(self, machine: Machine, busybox: Busybox) -> None:
@@ -36,6 +38,11 @@ class Engine(ABC):
     @property
     def version(self) -> str:
         return self._version(self.name, "--version")
+
+    @property
+    def client(self) -> str:
+        """The runtime's name for `cdi runtime`."""
+        return self.name
 
     def start(self) -> None:  # noqa: B027 - podman has no daemon
         """Start the daemon, if there is one, and wait until it answers."""
@@ -53,6 +60,11 @@ class Engine(ABC):
     def run(self, *devices: str, script: str = "true") -> subprocess.CompletedProcess[str]:
         """Run a shell script in a container that has these devices."""
 
+    def effective(self) -> dict[str, Any]:
+        """Return the configuration that the daemon says it has."""
+        message = f"{self.name} has no daemon"
+        raise NotImplementedError(message)
+
     def complaints(self) -> str:
         """Return what the runtime says, for its own eyes, of the files in the spec directories."""
         done = self.run("vendor.com/e2e=nothing")
@@ -67,6 +79,7 @@ class Engine(ABC):
 
 class Podman(Engine):
     name = "podman"
+    config = "etc/containers/containers.conf.d/50-cdi.conf"
 
     level = "error"
 
@@ -88,6 +101,7 @@ class Containerd(Engine):
     """Containerd as a kubelet uses it: through its CRI socket, with device names in a field of the request."""
 
     name = "containerd"
+    switched = True
     config = "etc/containerd/config.toml"
     socket = "run/containerd/containerd.sock"
     cri: Client | None = None
@@ -140,6 +154,10 @@ class Containerd(Engine):
 class Ctr(Containerd):
     """Containerd's own client, which reads the specs itself."""
 
+    @property
+    def client(self) -> str:
+        return "ctr"
+
     def run(self, *devices: str, script: str = "true") -> subprocess.CompletedProcess[str]:
         options = ("--rm", *(f"--device={name}" for name in devices))
         container = f"ctr{next(_numbers)}"
@@ -150,6 +168,7 @@ class Ctr(Containerd):
 
 class Docker(Engine):
     name = "docker"
+    switched = True
     config = "etc/docker/daemon.json"
     socket = "run/docker.sock"
 
