@@ -61,8 +61,9 @@ class Node:
         return [one.message for one in self.diagnosis(*devices).findings if one.status == "note"]
 
     def _ask(self, command: Sequence[str]) -> str | None:
-        version = self._said.get(command[0].rpartition("/")[2])
-        return f"version {version}" if version is not None and command[1:] == ["--version"] else None
+        name = command[0].rpartition("/")[2]
+        version = self._said.get(name)
+        return f"{name} version {version}" if version is not None and list(command[1:]) == ["--version"] else None
 
 
 _PROGRAMS = {"docker": "dockerd", "crio": "crio", "buildkit": "buildkitd"}

@@ -34,6 +34,15 @@ def test_a_stray_dash_kills_the_daemon_and_is_found_first(text: str) -> None:
     assert [one.step for one in node.wrong(DEVICE)] == ["crash", "crash"]
 
 
+def test_a_file_that_is_refused_before_anyone_looks_into_it_kills_nobody() -> None:
+    too_new = spec("a", kind="vendor.com/other", version="1.1.0", each={"mounts": [None]})
+    unknown = spec("a", kind="vendor.com/other", each={"mounts": [None], "other": 1})
+    for text in (too_new, unknown, spec("a", kind="v/class", version="9.9.9")):
+        assert Node({**HERE, "/etc/cdi/other.json": text}, lines=NODE, podman="4.3.1").wrong(DEVICE) == []
+    newer = Node({**HERE, "/etc/cdi/other.json": too_new}, lines=NODE, containerd="2.3.4")
+    assert newer.first(DEVICE).step == "crash"
+
+
 @pytest.mark.parametrize("kind", ["v/class", "vendor.com/c"])
 def test_a_vendor_or_class_of_one_letter_kills_the_daemon(kind: str) -> None:
     files = {**HERE, "/etc/cdi/short.json": spec("a", kind=kind)}

@@ -92,9 +92,9 @@ def test_a_mistyped_device_gets_the_nearest_names() -> None:
     assert found.hint == "did you mean vendor.com/gpu=gpu1 or vendor.com/gpu=gpu0?"
 
 
-def test_the_same_device_of_another_kind_is_offered() -> None:
+def test_the_same_device_of_another_vendor_is_offered() -> None:
     node = Node({"/etc/cdi/gpu.json": spec("x7")}, lines=NODE, **PODMAN)
-    assert node.first("other.org/nic=x7").hint == "did you mean vendor.com/gpu=x7?"
+    assert node.first("other.org/gpu=x7").hint == "did you mean vendor.com/gpu=x7?"
 
 
 def test_a_name_that_is_like_no_other_gets_what_its_kind_has() -> None:

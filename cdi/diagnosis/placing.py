@@ -95,7 +95,7 @@ def _meant(case: Case) -> str | None:
     offered = case.view.scan.devices
     of_kind = [name for name in offered if name.startswith(f"{case.kind}=")]
     near = _near_devices(case.name, of_kind) if of_kind else near_names(case.name, offered)
-    near += [name for name in offered if _last(name) == _last(case.name) and name not in near]
+    near += [name for name in offered if name not in near and _is_namesake(name, case.name)]
     return f"did you mean {' or '.join(near[:3])}?" if near else None
 
 
@@ -105,6 +105,11 @@ def _near_devices(name: str, of_kind: Sequence[str]) -> list[str]:
 
     by_device = {_last(one): one for one in of_kind}
     return [by_device[device] for device in get_close_matches(_last(name), by_device)]
+
+
+def _is_namesake(name: str, other: str) -> bool:
+    """Return whether two names differ in the vendor only: management.nvidia.com/gpu=0 and nvidia.com/gpu=0."""
+    return name.partition("/")[2] == other.partition("/")[2]
 
 
 def _last(name: str) -> str:
