@@ -28,6 +28,8 @@ if TYPE_CHECKING:
 CREATE_SYMLINKS = "create-symlinks"
 _LINK = "--link"
 LINK_SEPARATOR = "::"
+# A runtime gives a hook without variables its own environment. Packages of a user must not get into a hook.
+_OWN_ENVIRONMENT = ("PYTHONNOUSERSITE=1",)
 _PROGRAMS = frozenset({"cdi-hook", "nvidia-cdi-hook", "nvidia-ctk"})
 
 
@@ -38,7 +40,7 @@ def call(program: str, name: str, *arguments: str) -> Hook:
     """
     base = posixpath.basename(program)
     subcommand = ("hook",) if base == "nvidia-ctk" else ()
-    env = ("NVIDIA_CTK_DEBUG=false",) if base.startswith("nvidia-") else ()
+    env = ("NVIDIA_CTK_DEBUG=false",) if base.startswith("nvidia-") else _OWN_ENVIRONMENT
     return Hook(hook_name="createContainer", path=program, args=(base, *subcommand, name, *arguments), env=env)
 
 

@@ -134,6 +134,11 @@ class Directory:
             os.stat(place.leaf, dir_fd=place.fd, follow_symlinks=False)
             return f"{place.path.rstrip('/')}/{place.leaf}"
 
+    def open_path(self, path: str, flags: int) -> int:
+        """Return a descriptor of what is at the path, for the caller to close; with `O_NOFOLLOW`, of a link itself."""
+        with _Walk(self._root, path, follow=not flags & os.O_NOFOLLOW, kept=self._kept) as place:
+            return os.open(place.leaf or ".", flags | os.O_NOFOLLOW, dir_fd=place.fd)
+
     def future(self, path: str) -> str:
         """Return the path without links and dots, also of what is not there yet."""
         with _Walk(self._root, path, missing=True, kept=self._kept) as place:

@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING
 import pytest
 
 from cdi.host import Host
-from cdi.runtimes.asking import ask_program, is_trusted
+from cdi.host.trust import is_trusted
+from cdi.runtimes.asking import ask_program
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -4,9 +4,12 @@ from __future__ import annotations
 
 __all__ = ["find_hook"]
 
+import posixpath
+import sys
 from typing import TYPE_CHECKING
 
 from cdi.host import HostError
+from cdi.host.trust import is_trusted
 
 if TYPE_CHECKING:
     from cdi.host import Host
@@ -18,9 +21,21 @@ _EXECUTABLE = 0o111
 
 
 def find_hook(host: Host) -> str:
-    """Return the path of the vendor's hook program, else of our own; where there is none, where ours would be."""
+    """Return the path of the vendor's hook program, else of our own; where there is none, where ours would be.
+
+    Ours may also be in the environment of this very interpreter, if nobody but root can change it.
+    """
     paths = [f"{directory}/{name}" for name in _PROGRAMS for directory in _DIRECTORIES]
-    return next((path for path in paths if _is_program(host, path)), "/usr/bin/cdi-hook")
+    found = next((path for path in paths if _is_program(host, path)), None)
+    return found or _beside_python(host) or "/usr/bin/cdi-hook"
+
+
+def _beside_python(host: Host) -> str | None:
+    if not host.is_here or not sys.executable:
+        return None
+    path = posixpath.join(posixpath.dirname(sys.executable), "cdi-hook")
+    is_ours = _is_program(host, path) and is_trusted(host, path) and is_trusted(host, sys.executable)
+    return path if is_ours else None
 
 
 def _is_program(host: Host, path: str) -> bool:

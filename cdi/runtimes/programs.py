@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from cdi.host import HostError
-from cdi.runtimes.asking import is_trusted
+from cdi.host.trust import is_trusted
 from cdi.runtimes.goinfo import GoBuild, read_build
 from cdi.runtimes.packages import package_version
 

@@ -95,7 +95,8 @@ class Group(TyperGroup):
         function = getattr(module, name)
         app = typer.Typer(add_completion=False, rich_markup_mode=None)
         example = "\b\nExample:\n" + "\n".join(f"  {line}" for line in module.EXAMPLES[name].splitlines())
-        app.command(name, cls=Command, epilog=example, context_settings=_HELP_NAMES)(function)
+        context = _HELP_NAMES | {"ignore_unknown_options": entry.passes_on}
+        app.command(name, cls=Command, epilog=example, context_settings=context)(function)
         command: Any = get_command(app)
         command.formats = formats(function.__annotations__["return"].partition(" ")[0])
         shared = (*entry.takes, "output", *_EVERYWHERE) if len(command.formats) > 1 else (*entry.takes, *_EVERYWHERE)

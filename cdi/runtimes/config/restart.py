@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, NamedTuple, Protocol
 
 import msgspec
 
-from cdi.runtimes.asking import is_trusted
+from cdi.host.trust import is_trusted
 
 if TYPE_CHECKING:
     from cdi.host import Host
@@ -119,7 +119,7 @@ def restart(host: Host, needed: Restart, run: Run) -> Restarted:
 def run_program(*command: str) -> Ran:
     """Run a program by its absolute path, without a shell and with an environment of our own."""
     try:
-        done = subprocess.run(  # noqa: S603 - a program of root's; see is_trusted
+        done = subprocess.run(  # noqa: S603 - a program of root's; see cdi.host.trust
             command,
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,

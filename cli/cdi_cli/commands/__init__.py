@@ -10,13 +10,14 @@ from typing import NamedTuple
 class Entry(NamedTuple):
     """A command of the table: its module in this package, its help in one line, the shared options it takes.
 
-    `format_option` is another name for `--output`.
+    `format_option` is another name for `--output`; `passes_on` is for a command whose options are not its own.
     """
 
     module: str
     help: str
     takes: tuple[str, ...] = ()
     format_option: str | None = None
+    passes_on: bool = False
 
 
 _HOST = ("root",)
@@ -53,6 +54,7 @@ SECTIONS: dict[str, dict[str, Entry]] = {
     "Containers": {
         "inject": Entry("inject", "Add devices to an OCI runtime spec.", _DIRS),
         "resolve": Entry("inject", "Add the devices that an OCI runtime spec asks for.", _DIRS),
+        "hook": Entry("hook", "Run a hook of a spec, as runtimes do while they make a container.", passes_on=True),
     },
     "This node": {
         "doctor": Entry("doctor", "Say why containers do not get a device, and what to do.", _DIRS),

@@ -43,6 +43,7 @@ _RENDERERS: dict[str, dict[str, str]] = {
     "Ended": {"text": "plain:nothing"},
     "Families": {"text": "profile:families"} | _DATA,
     "Hardware": {"text": "hardware:text"} | _DATA,
+    "Hooked": {"text": "installed:hooked"} | _DATA,
     "Installed": {"text": "installed:installed"} | _DATA,
     "Reconfiguration": {"text": "reconfigured:text"} | _DATA,
     "RuntimeStatus": {"text": "runtime:status"} | _DATA,

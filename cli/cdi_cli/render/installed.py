@@ -1,8 +1,8 @@
-"""What was put in place or removed, for people and scripts: one path a line."""
+"""What was put in place, removed or done in a container, for people and scripts: one a line."""
 
 from __future__ import annotations
 
-__all__ = ["installed", "removed"]
+__all__ = ["hooked", "installed", "removed"]
 
 from typing import TYPE_CHECKING
 
@@ -11,8 +11,14 @@ from cdi_cli.text import printable
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from cdi_cli.commands.hook import Hooked
     from cdi_cli.commands.install import Installed, Uninstalled
     from cdi_cli.render import Look
+
+
+def hooked(answer: Hooked, _look: Look) -> Iterator[str]:
+    """Yield what a hook did."""
+    yield from (f"{printable(line)}\n" for line in answer.done)
 
 
 def installed(answer: Installed, _look: Look) -> Iterator[str]:
