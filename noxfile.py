@@ -14,6 +14,7 @@ SUPPORTED = ("3.10", "3.11", "3.12", "3.13")
 # What cannot run without the optional dependencies.
 NEED_EXTRAS = (
     "tests/cli",
+    "tests/deploy",
     "tests/e2e",
     "tests/nvml",
     "tests/package",
