@@ -231,9 +231,12 @@ def test_a_file_of_version_3_switches_it_off_in_2() -> None:
 
 
 def test_without_a_version_a_file_has_version_1() -> None:
-    for version in ("1.7.24", "2.1.9"):
+    for version in ("1.7.24", "2.3.4"):
         found = containerd(version, "[plugins.cri]\nenable_cdi = true\n")
         assert (found.enabled, found.enabled_why) == (True, f"{MAIN}:2")
+    found = containerd("2.1.9", "[plugins.cri]\nenable_cdi = false\n")
+    assert found.enabled is True
+    assert found.remarks == (f"{MAIN}:1: containerd 2.1.9 loses this table, since no file has version 2",)
     found = containerd("1.7.24", f"{V2}enable_cdi = true\n")
     assert found.enabled is False
     assert found.remarks == (f'{MAIN}:2: enable_cdi has no effect here, its table is [plugins."cri"]',)
@@ -278,9 +281,7 @@ def test_a_drop_in_of_a_higher_version() -> None:
     assert old.problems == (Problem(severity="error", rule="config-version", message=message, where=DROP_IN, line=1),)
     lost = containerd("2.1.9", main, drop_in)
     assert (lost.enabled, lost.spec_dirs, lost.problems) == (True, ("/b",), ())
-    assert lost.remarks == (
-        f"{MAIN}:3: containerd 2.1.9 loses this table, since this file has version 2 and {DROP_IN} has version 3",
-    )
+    assert lost.remarks == (f"{MAIN}:3: containerd 2.1.9 loses this table, since the version of all files is 3",)
     strict = containerd("2.3.4", main, drop_in)
     assert strict.enabled is None
     assert strict.problems[0].message == (
@@ -292,6 +293,29 @@ def test_a_drop_in_of_a_lower_version_is_migrated() -> None:
     for version in ("2.1.9", "2.3.4"):
         found = containerd(version, f"version = 3\n{IMPORTS}", f"version = 2\n{V2}enable_cdi = false\n")
         assert (found.enabled, found.enabled_why, found.problems) == (False, f"{DROP_IN}:3", ())
+
+
+def test_up_to_2_2_the_last_version_is_that_of_all_files() -> None:
+    """As `containerd config dump` of 2.1.9 shows it."""
+    old, new = f"{V2}enable_cdi = false\n", f'{V3}cdi_spec_dirs = ["/new"]\n'
+    assert containerd("2.1.9", f"version = 3\n{IMPORTS}{old}", "version = 2\n").enabled is False
+    assert containerd("2.1.9", f"version = 3\n{IMPORTS}{old}", "version = 1\n").enabled is True
+    assert containerd("2.1.9", f"{IMPORTS}[plugins.cri]\nenable_cdi = false\n", "version = 2\n").enabled is False
+    assert containerd("2.1.9", f"version = 2\n{IMPORTS}", "[plugins.cri]\nenable_cdi = false\n").enabled is False
+    both = containerd("2.1.9", f"version = 3\n{IMPORTS}{new}", f'version = 2\n{V2}cdi_spec_dirs = ["/old"]\n')
+    assert (both.spec_dirs, both.spec_dirs_why) == (("/new",), f"{MAIN}:4")
+
+
+def test_up_to_1_7_a_later_file_may_lower_the_version_but_short_names_are_of_version_1() -> None:
+    """As `containerd config dump` of 1.7.24 shows it."""
+    lowered = containerd("1.7.24", f"version = 3\n{IMPORTS}", f"version = 2\n{V2}enable_cdi = true\n")
+    assert (lowered.enabled, lowered.problems) == (True, ())
+    short = containerd("1.7.24", "version = 2\n[plugins.cri]\nenable_cdi = true\n")
+    (problem,) = short.problems
+    assert (problem.line, problem.message) == (
+        2,
+        "[plugins.cri] is a table of version 1, the version is 2: containerd 1.7.24 does not start",
+    )
 
 
 def test_the_table_of_version_2_in_a_file_of_version_3_has_no_effect() -> None:

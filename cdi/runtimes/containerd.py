@@ -1,19 +1,17 @@
-"""containerd's CRI plugin: which of its tables count, by the version of each file and the release that reads them.
+"""containerd's CRI plugin: whether CDI is on, and where it looks.
 
-cmd/containerd/server/config/config.go (up to 1.7 services/server/config/config.go) reads config.toml, if there is
-one, then what its `imports` name. 1.7 takes the CRI table of the last file that has one, and nothing of the others;
-from 2.0 on later keys win one by one. A file is migrated from its own `version` to that of the files before it. If a
-later file has a higher version, up to 2.2 the tables of the earlier ones keep names that nothing reads any more.
+It reads config.toml, if there is one, then what its `imports` name (`containerd.tables` says what of that counts).
 """
 
 from __future__ import annotations
 
 __all__ = ["containerd", "read_containerd"]
 
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any
 
 from cdi.host import HostError
 from cdi.runtimes.configs import Config, Configs, Setting, strings
+from cdi.runtimes.containerd_tables import NAMES, Table, refuse_versions, tables, version_of
 from cdi.runtimes.installed import DEFAULT_DIRS, Installed, Settings
 from cdi.runtimes.processes import flags
 
@@ -21,25 +19,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
 
 _FILE = "/etc/containerd/config.toml"
-# The CRI plugin's table in files of version 1, of version 2, and of version 3 and later.
-_NAMES = ("cri", "io.containerd.grpc.v1.cri", "io.containerd.cri.v1.runtime")
-_LATEST = len(_NAMES)
 _KEYS = ("enable_cdi", "cdi_spec_dirs")
-_NEWEST = (((2, 3), 4), ((2, 0), 3), ((0,), 2))  # a release → the highest version of a file that it reads
 _MAX_FILES = 100
-
-
-class _Table(NamedTuple):
-    """A CRI table: its file, and its name in the `plugins` there."""
-
-    config: Config
-    name: str
-
-    def get(self, *keys: str) -> Any:
-        return self.config.get("plugins", self.name, *keys)
-
-    def setting(self, *keys: str) -> Setting | None:
-        return self.config.setting("plugins", self.name, *keys)
 
 
 def containerd(installed: Installed) -> Settings:
@@ -51,11 +32,11 @@ def read_containerd(installed: Installed, path: str) -> Settings:
     """Return what the CRI plugin reads with this config.toml."""
     configs = Configs(installed.host)
     files = _files(installed, configs, path)
-    _refuse_versions(installed, configs, files)
-    tables, lost = _tables(installed, files)
-    enabled, enabled_why = _enabled(installed, configs, files, tables)
-    dirs = _last(tables, "cdi_spec_dirs")
-    name, binaries = _low_level(tables)
+    refuse_versions(installed, configs, files)
+    counted, lost = tables(installed, files)
+    enabled, enabled_why = _enabled(installed, configs, files, counted)
+    dirs = _last(counted, "cdi_spec_dirs")
+    name, binaries = _low_level(counted)
     known = dirs is not None and isinstance(dirs.value, list)
     return Settings(
         enabled=enabled,
@@ -66,7 +47,7 @@ def read_containerd(installed: Installed, path: str) -> Settings:
         low_level_paths=binaries,
         configs=configs.paths,
         problems=configs.problems,
-        remarks=(*lost.values(), *_remarks(installed, files, tables, lost)),
+        remarks=(*lost.values(), *_remarks(installed, files, counted, lost)),
     )
 
 
@@ -100,80 +81,15 @@ def _imports(installed: Installed, configs: Configs, config: Config) -> Iterator
             configs.refuse(config.path, error.message, rule="config-unreadable")
 
 
-def _version(config: Config) -> int:
-    """Return the version of a file, 0 when it has none."""
-    version = config.get("version")
-    return version if isinstance(version, int) else 0
-
-
-def _refuse_versions(installed: Installed, configs: Configs, files: Sequence[Config]) -> None:
-    """Note versions with which containerd does not start."""
-    highest = next((version for since, version in _NEWEST if installed.since(*since)), None)
-    strict = bool(installed.since(2, 3)) and not installed.since(2, 4)
-    for config in files:
-        version, first = _version(config), _version(files[0])
-        if highest is not None and version > highest:
-            message = f"version {version}: {installed.label} reads at most version {highest}, and does not start"
-            configs.refuse(config.path, message, rule="config-version", line=config.line("version"))
-        elif strict and first and version > first:
-            message = f"version {version} is higher than version {first} of {files[0].path}: "
-            message += f"{installed.label} does not start"
-            configs.refuse(config.path, message, rule="config-version", line=config.line("version"))
-
-
-def _tables(installed: Installed, files: Sequence[Config]) -> tuple[list[_Table], dict[tuple[str, str], str]]:
-    """Return the CRI tables that count, and what is said of those that do not, by file and name."""
-    if installed.since(2, 0) is False:
-        name = _NAMES[min(_final(files), 2) - 1]
-        tables = [_Table(config, name) for config in files if isinstance(config.get("plugins", name), dict)]
-        return tables[-1:], {
-            (table.config.path, name): _replaced(installed, table, tables[-1]) for table in tables[:-1]
-        }
-    counted: list[_Table] = []
-    lost: dict[tuple[str, str], str] = {}
-    before, final = 0, min(_final(files), _LATEST)
-    for config in files:
-        own = _version(config)
-        for stage, name in enumerate(_NAMES, 1):
-            if not isinstance(config.get("plugins", name), dict) or stage < min(own, _LATEST):
-                continue
-            migrated = max(stage, min(before, _LATEST)) if own < before else stage
-            if migrated >= final:
-                counted.append(_Table(config, name))
-            else:
-                raising = next(one for one in files if min(_version(one), _LATEST) > migrated)
-                lost[config.path, name] = _lost(installed, _Table(config, name), raising)
-        before = max(before, own)
-    return counted, lost
-
-
-def _final(files: Sequence[Config]) -> int:
-    return max(map(_version, files), default=0) or 1
-
-
-def _replaced(installed: Installed, table: _Table, by: _Table) -> str:
-    place = table.config.place("plugins", table.name)
-    return f"{place}: {installed.label} reads nothing of this table, that of {by.config.path} replaces it"
-
-
-def _lost(installed: Installed, table: _Table, raising: Config) -> str:
-    place = table.config.place("plugins", table.name)
-    own = _version(table.config) or "none"
-    return (
-        f"{place}: {installed.label} loses this table, since this file has version {own} "
-        f"and {raising.path} has version {_version(raising)}"
-    )
-
-
 def _enabled(
-    installed: Installed, configs: Configs, files: Sequence[Config], tables: Sequence[_Table]
+    installed: Installed, configs: Configs, files: Sequence[Config], tables: Sequence[Table]
 ) -> tuple[bool | None, str]:
     if configs.problems:
         return None, f"containerd does not start with this {configs.problems[0].where}"
     if installed.since(1, 7) is False:
         return False, "containerd reads specs since 1.7"
     for config in files:
-        if set(strings(config.get("disabled_plugins"))) & set(_NAMES):
+        if set(strings(config.get("disabled_plugins"))) & set(NAMES):
             return False, f"{config.place('disabled_plugins')}: the CRI plugin is switched off"
     setting = _last(tables, "enable_cdi")
     if setting is not None and isinstance(setting.value, bool):
@@ -181,12 +97,12 @@ def _enabled(
     return installed.since(2, 0), installed.default
 
 
-def _last(tables: Sequence[_Table], *keys: str) -> Setting | None:
+def _last(tables: Sequence[Table], *keys: str) -> Setting | None:
     found = [table for table in tables if table.get(*keys) is not None]
     return found[-1].setting(*keys) if found else None
 
 
-def _low_level(tables: Sequence[_Table]) -> tuple[str, tuple[str, ...]]:
+def _low_level(tables: Sequence[Table]) -> tuple[str, tuple[str, ...]]:
     """Return the program of the default runtime, and where it is if the file says that."""
     named = _last(tables, "containerd", "default_runtime_name")
     handler = named.value if named is not None and isinstance(named.value, str) else "runc"
@@ -199,14 +115,14 @@ def _low_level(tables: Sequence[_Table]) -> tuple[str, tuple[str, ...]]:
 
 
 def _remarks(
-    installed: Installed, files: Sequence[Config], tables: Sequence[_Table], lost: Iterable[tuple[str, str]]
+    installed: Installed, files: Sequence[Config], tables: Sequence[Table], lost: Iterable[tuple[str, str]]
 ) -> Iterator[str]:
     """Yield where the keys of CDI stand without effect, and where one is on its way out."""
     spoken_of = {(table.config.path, table.name) for table in tables} | set(lost)
     for config in files:
         for keys in _places(config.get("plugins"), ("plugins",)):
             if keys[2:] != keys[-1:] or (config.path, keys[1]) not in spoken_of:
-                right = _NAMES[0 if _version(config) < 2 else 1 if _version(config) == 2 else 2]  # noqa: PLR2004
+                right = NAMES[0 if version_of(config) < 2 else 1 if version_of(config) == 2 else 2]  # noqa: PLR2004
                 yield f'{config.place(*keys)}: {keys[-1]} has no effect here, its table is [plugins."{right}"]'
     setting = _last(tables, "enable_cdi")
     if setting is not None and installed.since(2, 3):
