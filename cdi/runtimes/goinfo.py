@@ -104,8 +104,8 @@ def _data(content: bytes | mmap.mmap) -> Iterator[tuple[int, int]]:
         for number in range(count):
             kind, flags, offset, _, _, length = struct.unpack_from(f"{order}IIQQQQ", content, table + number * size)
             if kind == _LOAD and flags & (_WRITABLE | _EXECUTABLE) == _WRITABLE:
-                yield offset, offset + length
-    except struct.error:
+                yield min(offset, len(content)), min(offset + length, len(content))
+    except (OverflowError, struct.error):  # a damaged file that leads far behind its end
         return
 
 
