@@ -37,7 +37,7 @@ class Running:
 
     def restart(self) -> None:
         self.metrics = Metrics(version="1", wall=lambda: self.now)
-        self.looker = Looker(Host(self.acme.root), self.make)
+        self.looker = Looker(Host(self.acme.root), self.make, root=str(self.acme.root))
         keeper = Keeper(self.acme.installed, TIMING, root=str(self.acme.root))
         self.engine = Engine(
             self.looker.look, keeper, TIMING, clock=lambda: self.now, say=self.said.append, metrics=self.metrics
@@ -303,13 +303,16 @@ def test_files_of_others_are_not_touched(acme: Acme) -> None:
     running = Running(acme)
     running.after(acme.add_fpga, 0)
     running.wait(1000)
+    running.after(acme.add_npu, 2)
+    running.wait(3)  # one kind does not hold up another
+    assert load(acme.installed / "acme.example-npu.yaml") == acme.specs()[NPU]
     assert (acme.installed / "acme.example-fpga.yaml").read_text() == "no spec"
     assert {path.name for path in acme.installed.iterdir()} == {
         "other.yaml",
         "acme.example-fpga.yaml",
         "acme.example-npu.yaml",
     }
-    assert [entry.message for entry in running.said if entry.event == "failed"] == [
+    assert [entry.message for entry in running.said if entry.event == "conflict"] == [
         f"{str(acme.installed / 'acme.example-fpga.yaml')!r} does not hold a CDI spec"
     ]
 
@@ -407,6 +410,16 @@ def test_a_profile_that_is_broken_takes_no_spec_and_one_that_is_gone_does(acme: 
     assert running.installed() == {FPGA: ["0"]}
 
 
+def test_a_root_that_is_gone_takes_nothing(running: Running) -> None:
+    specs = running.acme.installed
+    hidden = running.acme.root.rename(running.acme.root.with_name("hidden"))
+    running.wait(200)
+    assert {entry.event for entry in running.said if entry.level == "error"} == {"failed"}
+    hidden.rename(running.acme.root)
+    running.wait(100)
+    assert [path.name for path in specs.iterdir()] == ["acme.example-npu.yaml"]
+
+
 def test_a_locked_directory_is_tried_again(running: Running) -> None:
     running.acme.add_npu(2)
     with lock(running.acme.installed):
@@ -456,39 +469,55 @@ def test_metrics_are_escaped_and_count(running: Running) -> None:
 # All of it at once.
 
 
+def something(running: Running, random: Random) -> float:
+    """Let something happen, and return how long to wait then."""
+    acme = running.acme
+    event = random.random()
+    if event < 0.8:
+        acme.shake(random)
+    elif event < 0.85:
+        acme.unload_driver()
+    elif event < 0.99:
+        acme.load_driver()
+    elif event < 0.993:
+        running.restart()
+        (acme.installed / f".cdi-tools-{random.getrandbits(64):016x}.tmp").write_text("half a spec")
+    elif event < 0.995:
+        running.engine.lost("test")
+    elif event < 0.997:
+        for number in range(6):
+            acme.remove_fpga(number)
+        return 2 * TIMING.grace
+    return random.expovariate(0.4) if random.random() < 0.03 else 0.02
+
+
 @pytest.mark.parametrize("seed", [1, 2])
 def test_after_ten_thousand_events_the_specs_are_exactly_right(tmp_path: Path, seed: int) -> None:
-    """Devices come and go, drivers load again, writers and the service itself are killed; a process for each seed."""
+    """Devices come and go, drivers load again, writers and the service itself are killed; half of it for each seed."""
     random = Random(seed)
     acme = Acme(tmp_path / "host")
     other = acme.installed / "theirs.yaml"
     acme.installed.mkdir(parents=True)
     other.write_text("cdiVersion: 0.5.0\nkind: o.example/x\ndevices: [{name: a, containerEdits: {env: [A=B]}}]\n")
     text = other.read_text()
-    running = Running(acme)
+    running: Running
+    there: dict[str, float] = {}  # when each device was last seen
+
+    def seeing(host: Host) -> Wanted:
+        there.update(dict.fromkeys(acme.npus(), running.now))
+        return make(host)
+
+    running = Running(acme, make=seeing)
     start, size = running.now, 0
-    there: dict[str, float] = {}  # when each device was last there
     before: set[str] = set()
     for number in range(5_000):
-        event = random.random()
-        if event < 0.8:
-            acme.shake(random)
-        elif event < 0.85:
-            acme.unload_driver()
-        elif event < 0.99:
-            acme.load_driver()
-        elif event < 0.993:
-            running.restart()
-            (acme.installed / f".cdi-tools-{number}.tmp").write_text("half a spec")
-        elif event < 0.996:
+        pause = something(running, random)
+        if random.random() < 0.003:
             (acme.installed / "acme.example-npu.yaml").unlink(missing_ok=True)
             before = set()
-        else:
-            running.engine.lost("test")
         running.engine.stir("test")
-        there |= dict.fromkeys(acme.npus(), running.now)
         looks = running.looks
-        running.wait(random.expovariate(0.4) if random.random() < 0.03 else 0.02)
+        running.wait(pause)
         if running.looks != looks:
             after = set(running.installed().get(NPU, []))
             assert all(running.now - there[name] >= TIMING.grace for name in before - after)
@@ -497,6 +526,7 @@ def test_after_ten_thousand_events_the_specs_are_exactly_right(tmp_path: Path, s
             size = resident()
     assert resident() - size < 4 << 20
     assert running.looks <= (running.now - start) / TIMING.gap + 50
+    assert {"wrote", "waiting", "removed", "lost-events"} <= set(running.events())
     running.wait(3 * TIMING.grace)
     found = {path.name for path in acme.installed.iterdir()}
     assert found == {"theirs.yaml", *(f"{kind.replace('/', '-')}.yaml" for kind in acme.specs())}

@@ -9,7 +9,10 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import pytest
+
 from cdi.registry import Change, Registry
+from cdi.watch import Watch
 from tests.test_registry import put, text, values
 
 if TYPE_CHECKING:
@@ -111,6 +114,44 @@ def test_several_directories_may_be_watched_and_lie_in_each_other(tmp_path: Path
         wait_for("low")
         put(tmp_path / "a" / "b.json", text(x="high"))
         wait_for("high")
+
+
+def test_an_overrun_queue_is_told(tmp_path: Path) -> None:
+    watch = Watch([tmp_path])
+    longest = int(Path("/proc/sys/fs/inotify/max_queued_events").read_text())
+    if longest > 1 << 16:
+        pytest.skip("it takes long to overrun the queue of this machine")
+    for number in range(longest):
+        (tmp_path / str(number % 2)).mkdir()
+        (tmp_path / str(number % 2)).rmdir()
+    taken = watch.take()
+    watch.close()
+    assert taken.lost
+    assert set(taken.changed) == {tmp_path / "0", tmp_path / "1"}
+
+
+def test_nodes_are_watched_for_coming_and_going_only(tmp_path: Path) -> None:
+    node = tmp_path / "null"
+    node.touch()
+    watch = Watch([tmp_path], contents=False)
+    node.write_text("what everybody does")
+    assert watch.take() == ((), False)
+    (tmp_path / "new").touch()
+    assert watch.take() == ((tmp_path / "new",), False)
+    watch.close()
+
+
+def test_one_name_of_a_directory_is_watched_also_before_the_directory_is_there(tmp_path: Path) -> None:
+    file = tmp_path / "etc" / "ld.so.cache"
+    watch = Watch([file])
+    file.parent.mkdir()
+    assert watch.take() == ((file.parent,), False)
+    watch.arm()
+    (file.parent / "other").write_text("")
+    assert watch.take() == ((), False)
+    file.write_text("")
+    assert watch.take() == ((file,), False)
+    watch.close()
 
 
 def test_changes_end_when_the_registry_is_closed(tmp_path: Path) -> None:

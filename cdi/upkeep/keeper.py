@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import msgspec
 from msgspec import field
 
-from cdi.errors import CdiError
+from cdi.errors import CdiError, FileConflict, SpecInvalid
 from cdi.model import Spec  # noqa: TC001 - part of a struct
 from cdi.names import spec_name, split_kind
 from cdi.scan import Scan, scan
@@ -29,6 +29,7 @@ if TYPE_CHECKING:
 
 _SUFFIXES = (".yaml", ".json")
 _UNKNOWN = frozenset({"profile-invalid", "host-unreadable"})  # problems that may hide families
+_LASTING = (FileConflict, SpecInvalid)  # to try again soon would not help
 _LOCK_S = 0.5  # of another writer; later we try again
 
 
@@ -117,11 +118,11 @@ class Keeper:
                 faults.append(clash)
             elif target != old:
                 targets[kind] = target
-        done, failures = self._change(targets, installed)
+        done, errors = self._change(targets, installed)
         return Outcome(
             done=tuple(done),
-            faults=(*faults, *failures),
-            failed=bool(failures),
+            faults=(*faults, *(_failure(error, kind) for kind, error in errors)),
+            failed=any(not isinstance(error, _LASTING) for _, error in errors),
             devices=self._devices(installed, targets, done),
             waiting={kind: number for kind in sorted(self._known) if (number := self._patience.waiting(kind))},
         )
@@ -135,22 +136,22 @@ class Keeper:
 
     def _change(
         self, targets: Mapping[str, Spec | None], installed: Mapping[str, LoadedSpec]
-    ) -> tuple[list[Entry], list[Entry]]:
+    ) -> tuple[list[Entry], list[tuple[str | None, CdiError]]]:
         """Write and remove; what fails does not keep the rest from being done."""
         done: list[Entry] = []
-        failures: list[Entry] = []
+        errors: list[tuple[str | None, CdiError]] = []
         if not targets:
-            return done, failures
+            return done, errors
         try:
             with lock(self.directory, timeout=_LOCK_S) as locked:
                 for kind, spec in targets.items():
                     try:
                         done += _put(locked, kind, spec, installed.get(kind))
                     except CdiError as error:
-                        failures.append(_failure(error, kind))
+                        errors.append((kind, error))
         except CdiError as error:
-            failures.append(_failure(error, None))
-        return done, failures
+            errors.append((None, error))
+        return done, errors
 
     def _devices(
         self, installed: Mapping[str, LoadedSpec], targets: Mapping[str, Spec | None], done: list[Entry]
@@ -233,4 +234,5 @@ def _refused(kind: str, why: str) -> Entry:
 
 
 def _failure(error: CdiError, kind: str | None) -> Entry:
-    return Entry(level="error", event="failed", message=error.message, kind=kind, hint=error.hint)
+    event = "conflict" if isinstance(error, FileConflict) else "failed"
+    return Entry(level="error", event=event, message=error.message, kind=kind, hint=error.hint)

@@ -5,6 +5,7 @@ from __future__ import annotations
 __all__ = ["Service"]
 
 import select
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -142,8 +143,6 @@ class Service:
                 self._engine.stir(f"change of {path}")
             if lost:
                 self._engine.lost("the kernel lost word of changed files")
-            if changed or lost:
-                self._arm(watch, watch.paths)
         if self._uevents is not None:
             reasons, lost = self._uevents.take()
             for reason in reasons:
@@ -157,11 +156,17 @@ class Service:
         if now < self._next_glance:
             return
         self._next_glance = now + _GLANCE
-        before, self._print = self._print, self._looker.fingerprint()
+        before, self._print = self._print, None
+        with suppress(CdiError):  # the next look says so, too
+            self._print = self._looker.fingerprint()
         if before is not None and before != self._print:
             self._engine.stir("hardware changed")
 
     def _look(self) -> None:
+        # What comes into being from now on is noticed, what is there already is seen.
+        for watch in (self._files, self._nodes):
+            if watch is not None:
+                self._arm(watch, watch.paths)
         self._engine.look()
         self._follow()
         if self._metrics_file is not None:

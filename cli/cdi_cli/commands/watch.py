@@ -109,7 +109,7 @@ def watch(
         return wanted(made.discovery, made.generated.specs, made.faults, made.notes)
 
     host = host_of(settings, dev_root=dev_root, driver_root=driver_root, library_dirs=library_search_path)
-    looker = Looker(host, make)
+    looker = Looker(host, make, root=settings.root)
     directory = Path(settings.dirs[-1])
     timing = Timing(interval=interval, grace=grace)
     metrics = Metrics(version=_version(), wall=time.time)
