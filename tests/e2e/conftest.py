@@ -26,6 +26,7 @@ PACKAGES = {
     "nsenter": "util-linux",
     "podman": "podman",
     "runc": "runc",
+    "systemd-nspawn": "systemd-container",
 }
 
 
