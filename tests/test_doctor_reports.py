@@ -32,6 +32,7 @@ def test_a_stray_dash_kills_the_daemon_and_is_found_first(text: str) -> None:
     }
     assert {one.path for one in crashes} == {"/etc/cdi/other.yaml"}
     assert [one.step for one in node.wrong(DEVICE)] == ["crash", "crash"]
+    assert [one.step for one in node.wrong()] == ["crash", "crash"]
 
 
 def test_a_file_that_is_refused_before_anyone_looks_into_it_kills_nobody() -> None:
@@ -311,3 +312,12 @@ def test_a_generated_configuration_with_a_table_twice() -> None:
     text = twice + twice.partition("\n")[2]
     found = Node({**HERE, path: text}, lines=NODE, k3s="1.33.1").first(DEVICE)
     assert (found.step, found.path, found.line) == ("enabled", path, 3)
+
+
+def test_limits_are_told_of_what_works_and_oddities_always() -> None:
+    text = 'version = 2\n[plugins."io.containerd.grpc.v1.cri".containerd]\nenable_cdi = true\n'
+    node = Node({**HERE, "/etc/containerd/config.toml": text}, lines=NODE, containerd="1.7.24", podman="4.9.3")
+    notes = node.notes("vendor.com/gpu=none")
+    assert any("has no effect here" in note for note in notes)
+    assert not any("podman build" in note for note in notes)
+    assert any("podman build" in note for note in node.notes(DEVICE))

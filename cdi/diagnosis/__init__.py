@@ -12,7 +12,7 @@ from cdi.diagnosis.account import find_account
 from cdi.diagnosis.case import Case
 from cdi.diagnosis.finding import Check, Diagnosis, Finding, Status, worst
 from cdi.diagnosis.health import health
-from cdi.diagnosis.notes import note_findings
+from cdi.diagnosis.notes import limit_findings, remark_findings
 from cdi.diagnosis.scene import Scene
 from cdi.diagnosis.walk import walk
 from cdi.registry import DEFAULT_DIRS
@@ -55,7 +55,9 @@ def diagnose(
             checks.append(Check(runtime=view.name, device=name, status=status, step=step))
             findings |= dict.fromkeys(found)
     for view in scene.views:
-        findings |= dict.fromkeys(replace(one, runtime=view.name) for one in note_findings(view))
+        works = any(check.runtime == view.name and check.status in {"ok", "warning"} for check in checks)
+        notes = [*remark_findings(view), *(limit_findings(view) if works else ())]
+        findings |= dict.fromkeys(replace(one, runtime=view.name) for one in notes)
     return Diagnosis(checks=tuple(checks), findings=tuple(findings))
 
 

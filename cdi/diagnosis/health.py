@@ -14,7 +14,7 @@ from cdi.diagnosis.crash import crash_findings
 from cdi.diagnosis.fields import field_findings
 from cdi.diagnosis.finding import Check, Diagnosis, Finding, some, worst
 from cdi.diagnosis.hardware import hardware_findings
-from cdi.diagnosis.notes import note_findings, unwritten
+from cdi.diagnosis.notes import limit_findings, remark_findings, unwritten
 from cdi.diagnosis.remedies import read_also
 from cdi.diagnosis.staleness import not_offered, stale_findings
 from cdi.diagnosis.switches import switch_findings
@@ -29,18 +29,20 @@ if TYPE_CHECKING:
 
 def health(scene: Scene) -> Diagnosis:
     """Return what is wrong anywhere, whether a container asks for it or not; the worst first."""
+    crashes = list(_of_views(scene, crash_findings))
     findings = [
-        *_of_views(scene, crash_findings),
+        *crashes,
         *_of_views(scene, _directories),
         *_of_views(scene, lambda view: _unread(scene, view)),
-        *_of_views(scene, _files),
+        *_not_said(_of_views(scene, _files), crashes),
         *_of_views(scene, shared_findings),
         *_of_parts(scene),
         *_of_views(scene, switch_findings),
         *_of_views(scene, _fields),
         *chain.from_iterable(hardware_findings(scene, kind) for kind in sorted(scene.kinds)),
         *chain.from_iterable(stale_findings(scene, kind) for kind in sorted(scene.kinds)),
-        *_of_views(scene, note_findings),
+        *_of_views(scene, remark_findings),
+        *_of_views(scene, limit_findings),
         *not_offered(scene),
         *unwritten(scene.host, scene.kinds),
     ]
@@ -58,6 +60,12 @@ def _of_views(scene: Scene, look: Callable[[View], Iterable[Finding]]) -> Iterat
             yield finding
         else:
             yield from (replace(finding, runtime=name) for name in names)
+
+
+def _not_said(findings: Iterable[Finding], before: Iterable[Finding]) -> Iterator[Finding]:
+    """Yield findings but for what was said of the same place before: what crashes a runtime is also invalid."""
+    said = {(one.path, one.line, one.column, one.message) for one in before}
+    return (one for one in findings if (one.path, one.line, one.column, one.message) not in said)
 
 
 def _directories(view: View) -> Iterable[Finding]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-__all__ = ["note_findings", "rootless_docker", "unwritten"]
+__all__ = ["limit_findings", "remark_findings", "rootless_docker", "unwritten"]
 
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -15,6 +15,8 @@ if TYPE_CHECKING:
 
     from cdi.diagnosis.view import View
     from cdi.host import Host
+
+    _Table = dict[str, tuple[Callable[[View], Iterator[Finding]], ...]]
 
 _STEP = "notes"
 
@@ -52,22 +54,32 @@ _SHIMS = ("/usr/bin/cri-dockerd", "/usr/local/bin/cri-dockerd", "/opt/bin/cri-do
 _REFRESH = ("/etc/systemd/system", "/usr/lib/systemd/system", "/lib/systemd/system")
 
 
-def note_findings(view: View) -> Iterator[Finding]:
-    """Yield what to know of a runtime beyond whether it reads specs."""
+def remark_findings(view: View) -> Iterator[Finding]:
+    """Yield what is odd about how a runtime is set up, and may be why it does not do what its settings seem to say."""
+    if view.runtime is not None:
+        yield from (Finding(step=_STEP, status="note", message=remark) for remark in view.runtime.remarks)
+        yield from _explained(view, _SETUP)
+
+
+def limit_findings(view: View) -> Iterator[Finding]:
+    """Yield where a runtime that reads specs does not give devices all the same, or only with something else."""
     runtime = view.runtime
-    if runtime is None:
+    if runtime is None or not view.reads_specs:
         return
-    yield from (Finding(step=_STEP, status="note", message=remark) for remark in runtime.remarks)
+    version = numbers(runtime.version)
     for limit in _LIMITS:
-        version = numbers(runtime.version)
-        if limit.runtime == runtime.name and version is not None and version < limit.release and view.reads_specs:
+        if limit.runtime == runtime.name and version is not None and version < limit.release:
             yield Finding(step=_STEP, status="note", message=limit.message, hint=limit.hint)
-    for explain in _NOTES.get(runtime.name, ()):
+    yield from _explained(view, _USES)
+    yield from _missing_directories(view)
+
+
+def _explained(view: View, table: _Table) -> Iterator[Finding]:
+    for explain in table.get(view.runtime.name if view.runtime is not None else "", ()):
         try:
             yield from explain(view)
         except HostError:
             continue  # what cannot be seen is not worth a word
-    yield from _missing_directories(view)
 
 
 def rootless_docker(view: View) -> Iterator[Finding]:
@@ -157,7 +169,7 @@ def _has_nodes(view: View) -> Iterator[bool]:
 
 def _missing_directories(view: View) -> Iterator[Finding]:
     missing = [listing.directory for listing in view.listings if listing.missing]
-    if missing and view.reads_specs:
+    if missing:
         yield Finding(
             step=_STEP,
             status="note",
@@ -191,11 +203,10 @@ def _exists(host: Host, path: str) -> bool:
         return False
 
 
-_NOTES: dict[str, tuple[Callable[[View], Iterator[Finding]], ...]] = {
-    "buildah": (_builds_with_runc,),
-    "buildkit": (_entitlements,),
+_SETUP: _Table = {
     "containerd": (_unread_drop_ins,),
     "docker": (_cri_dockerd, rootless_docker),
     "k3s": (_templates,),
     "rke2": (_templates,),
 }
+_USES: _Table = {"buildah": (_builds_with_runc,), "buildkit": (_entitlements,)}

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 __all__ = ["EXAMPLES", "Diagnosed", "doctor"]
 
+import os
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -62,7 +63,7 @@ def doctor(
     ] = None,
     user: Annotated[
         str | None,
-        typer.Option(metavar="NAME", help="Whose rootless containers are meant.", show_default=False),
+        typer.Option(metavar="NAME", help="Whose rootless containers are meant; else your own.", show_default=False),
     ] = None,
 ) -> Diagnosed:
     """Say why containers do not get a device, and what to do.
@@ -75,12 +76,20 @@ def doctor(
     """
     host = host_of(ctx.obj)
     runtimes = _chosen(find_runtimes(host), runtime or ())
+    user = user or (_ourselves() if host.is_here else None)
     diagnosis = diagnose(host, runtimes, devices or (), spec_dirs=_spec_dirs(ctx.obj), user=user)
     if not diagnosis.checks or not (runtimes or devices or any(check.path for check in diagnosis.checks)):
         message = "found neither a container runtime nor a spec file"
         raise NothingFound(message, hint="`cdi generate --install` writes specs for what this node has")
-    notes = () if runtimes else ("no container runtime was found: specs are held against what any would do",)
-    return Diagnosed(diagnosis=diagnosis, devices=bool(devices), notes=notes)
+    notes = [] if runtimes else ["no container runtime was found: specs are held against what any would do"]
+    if host.is_here and os.geteuid():
+        notes.append("not run as root: not all of daemons and their files can be seen")
+    return Diagnosed(diagnosis=diagnosis, devices=bool(devices), notes=tuple(notes))
+
+
+def _ourselves() -> str | None:
+    """Return the user that we are, and whose containers are meant, unless we are root, who may ask for anybody."""
+    return str(os.geteuid()) if os.geteuid() else None
 
 
 def _chosen(found: Sequence[Runtime], names: Sequence[str]) -> tuple[Runtime, ...]:
