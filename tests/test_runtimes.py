@@ -574,7 +574,9 @@ def test_k3s_reads_what_its_containerd_reads() -> None:
         "k3s": "k3s version v1.33.1+k3s1 (99d91538)\ngo version go1.24.2\n",
         "containerd": "containerd github.com/k3s-io/containerd/v2 v2.0.5-k3s1 0123\n",
     }
-    (found,) = find_runtimes(tree(files, "/usr/local/bin/k3s", f"{inside}/containerd"), ask=ask(said))
+    programs = ("/usr/local/bin/k3s", f"{inside}/containerd", f"{inside}/runc", "/usr/bin/runc")
+    (found,) = find_runtimes(tree(files, *programs), ask=ask(said))
+    assert found.low_level == LowLevel(name="runc", program=f"{inside}/runc")
     assert (found.name, found.version, found.enabled, found.spec_dirs) == ("k3s", "1.33.1+k3s1", True, ("/a",))
     assert (found.newest_version, found.newest_version_why) == ("1.0.0", "by its release")
     assert (found.daemon is not None and found.daemon.pid, found.program) == (5, "/usr/local/bin/k3s")

@@ -21,7 +21,7 @@ from cdi.runtimes.processes import Process, find_processes, flags
 from cdi.runtimes.programs import Program, Programs, release_of
 from cdi.runtimes.rancher import engine_of, k3s, rke2
 from cdi.runtimes.runtime import Daemon, Runtime
-from cdi.versions import VERSIONS
+from cdi.versions import LATEST, VERSIONS
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
@@ -152,8 +152,9 @@ def _newest(table: str, program: Program) -> tuple[str | None, str]:
 
 
 def _written(release: tuple[int, ...]) -> str:
-    """Return the newest version that we know and a release of the library reads: the one with its first two numbers."""
-    return next((one for one in reversed(VERSIONS) if release_of(one) <= (*release[:2], 0)), VERSIONS[0])  # type: ignore[operator]
+    """Return the newest version that a release of the library reads, which has its first two numbers, if we know it."""
+    version = ".".join(map(str, (*release[:2], 0)))
+    return version if version in VERSIONS else LATEST
 
 
 def _daemon(host: Host, process: Process, configs: Sequence[str]) -> Daemon:

@@ -26,8 +26,9 @@ _MODULES = ("github.com/containerd/containerd/v2", "github.com/containerd/contai
 
 def engine_of(name: str, host: Host, programs: Programs, program: Program) -> Program:
     """Return the containerd inside: its own program, or what is compiled into the one that has all in it."""
-    paths = [path for pattern in _ENGINES[name] for path in paths_of(host, pattern) if programs.is_program(path)]
-    engine = programs.identify(paths[-1]) if paths else replace(program, version=None, version_why="not unpacked yet")
+    places = [[path for path in paths_of(host, pattern) if programs.is_program(path)] for pattern in _ENGINES[name]]
+    path = next((paths[-1] for paths in places if paths), None)
+    engine = programs.identify(path) if path else replace(program, version=None, version_why="not unpacked yet")
     modules = engine.build.modules if engine.build is not None else {}
     compiled = next((modules[name] for name in _MODULES if name in modules), None)
     is_own = engine.version is not None and engine.version_why.endswith("--version")
@@ -52,4 +53,9 @@ def _settings(installed: Installed, name: str, title: str) -> Settings:
     template = "config.toml.tmpl" if installed.since(2, 0) is False else "config-v3.toml.tmpl"
     remark = f"{title} writes {directory}/config.toml at every start: change {template} beside it"
     remarks = [f"its {installed.label}", remark] if settings.configs else [f"its {installed.label}"]
-    return replace(settings, remarks=(*remarks, *settings.remarks))
+    beside = f"{installed.program.path.rpartition('/')[0]}/{settings.low_level}"
+    return replace(
+        settings,
+        low_level_paths=settings.low_level_paths or (beside,),
+        remarks=(*remarks, *settings.remarks),
+    )
