@@ -46,7 +46,7 @@ class Machine:
         self._cgroup = f"cdi-tools-e2e-{os.getpid()}-{next(_numbers)}"
         for hierarchy in _hierarchies():
             _make_cgroup(hierarchy / self._cgroup)
-        command: list[str | Path] = [MACHINE, lower, directory, self._cgroup, *shared, *_python()]
+        command: list[str | Path] = [MACHINE, lower, directory, self._cgroup, *shared, *python_paths()]
         self._init = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
         self._daemons: list[Daemon] = []
         process = self._stdout.readline().strip()
@@ -167,7 +167,7 @@ class Daemon:
         print(f"--- {self.name} ---\n{tail}")  # noqa: T201 - pytest shows it beside a failure
 
 
-def _python() -> tuple[Path, ...]:
+def python_paths() -> tuple[Path, ...]:
     """Return the paths that a machine needs to run the Python that runs the tests, with all that it imports."""
     executable = Path(sys.executable).resolve()
     stdlib = Path(sysconfig.get_path("stdlib"))
