@@ -288,14 +288,16 @@ def test_a_broken_journal_says_so(root: Path) -> None:
 # Kills.
 
 MODULES = {files.__file__, cdi.runtimes.config.journal.__file__, cdi.runtimes.config.place.__file__}
+# The system calls that change something on the disk; between two of them all states are the same.
+CALLS = {"open", "mkdir", "write", "fchmod", "fchown", "setxattr", "fsync", "rename", "unlink", "rmdir"}
 
 
 def killed_at(step: int, function: Any, *args: Any, **kwargs: Any) -> bool:
-    """Call a function in a child that is killed at its `step`th call or return; tell whether it came so far."""
+    """Call a function in a child that is killed before its `step`th system call; tell whether it came so far."""
 
-    def count(frame: FrameType, _event: str, _: object) -> None:
+    def count(frame: FrameType, event: str, called: Any) -> None:
         nonlocal step
-        if frame.f_code.co_filename in MODULES:
+        if event == "c_call" and frame.f_code.co_filename in MODULES and called.__name__ in CALLS:
             step -= 1
             if step < 0:
                 os.kill(os.getpid(), signal.SIGKILL)
@@ -361,7 +363,7 @@ def test_a_change_killed_at_any_step_can_be_taken_back_or_made_again(
         if not killed:
             break
     assert seen == {old, b"new"}
-    assert step > 40
+    assert step > 20
 
 
 @pytest.mark.filterwarnings("ignore:.*fork:DeprecationWarning")  # as above
@@ -384,4 +386,4 @@ def test_an_undo_killed_at_any_step_can_be_repeated(tmp_path: Path, old: bytes |
         step += 1
         if not killed:
             break
-    assert step > 40
+    assert step > 20

@@ -246,7 +246,7 @@ def test_containerd_is_told_where_it_listens(  # noqa: PLR0913, PLR0917 - the co
         ("1.7.24", {}, DISABLE, "the default of containerd 1.7.24"),
         ("2.1.9", {MAIN: "version = 3\n"}, ENABLE, "the default of containerd 2.1.9"),
         ("1.7.24", {}, dirs("/etc/cdi", "/var/run/cdi"), "the default of containerd 1.7.24"),
-        ("2.1.9", {MAIN: "[plugins.cri]\na = 1\n"}, ENABLE, "the default of containerd 2.1.9"),
+        ("2.1.9", {MAIN: "[plugins.cri]\nenable_cdi = false\n"}, ENABLE, "the default of containerd 2.1.9"),
         ("1.7.24", {MAIN: f"version = 2\n{OLD}enable_cdi = true\n"}, ENABLE, f"{MAIN} says so"),
     ],
 )
@@ -315,10 +315,13 @@ def test_imports_of_imports_come_last(tmp_path: Path) -> None:
 
 
 def test_a_containerd_without_its_cri_plugin_is_remarked_on(tmp_path: Path) -> None:
-    planned = plan_for(host(tmp_path, {MAIN: 'disabled_plugins = ["cri"]\n'}), "containerd", "1.7.24", ENABLE)
-    assert planned.remarks == (
-        f"{MAIN} switches the CRI plugin off, which alone reads this: Kubernetes cannot use this containerd",
-    )
+    node = host(tmp_path, {MAIN: 'disabled_plugins = ["cri"]\n'})
+    for version, changes in (("1.7.24", True), ("2.1.9", False)):
+        planned = plan_for(node, "containerd", version, ENABLE)
+        assert (planned.change is not None) == changes
+        assert planned.remarks == (
+            f"{MAIN} switches the CRI plugin off, which alone reads this: Kubernetes cannot use it",
+        )
 
 
 # Docker.

@@ -70,15 +70,25 @@ def reconfigure(
     every = find_runtimes(host)
     runtimes = [_installed(every, name) for name in names]
     plans = [plan(host, runtime, request) for runtime in runtimes]
-    if not dry_run and any(one.change is not None for one in plans):
-        root = _root(host)
-        for one in plans:
-            apply(one, root=root)
+    if not dry_run:
+        _apply(host, [one for one in plans if one.change is not None])
     done = tuple(
         _done(host, one, runtime, restarting=restarting and not dry_run)
         for one, runtime in zip(plans, runtimes, strict=True)
     )
     return Reconfiguration(dry_run=dry_run, runtimes=done)
+
+
+def _apply(host: Host, plans: Sequence[Plan]) -> None:
+    """Make all changes; when one fails, none is left."""
+    root = _root(host) if plans else ""
+    for number, one in enumerate(plans):
+        try:
+            apply(one, root=root)
+        except CdiError:
+            for made in reversed(plans[:number]):
+                undo(made.runtime, root=root)
+            raise
 
 
 def take_back(host: Host, names: Sequence[str], *, force: bool, dry_run: bool, restarting: bool) -> Reconfiguration:

@@ -214,3 +214,14 @@ def test_what_makes_no_sense_is_refused(
     result = cdi("--root", node, "runtime", *arguments)
     assert (result.code, result.out) == (code, "")
     assert result.err.startswith(f"cdi: error: {message}\nhint: ")
+
+
+def test_when_writing_one_fails_the_others_are_put_back(cdi: Cdi, node: Path) -> None:
+    (node / DAEMON).write_text("{}\n")
+    before = tree(node)
+    (node / "var/lib/cdi-tools/runtimes").mkdir(parents=True)
+    (node / "var/lib/cdi-tools/runtimes/docker").write_text("in the way")
+    result = cdi("--root", node, "runtime", "enable", "containerd", "docker")
+    assert (result.code, result.out) == (4, "")
+    assert result.err.startswith("cdi: error: cannot write '/var/lib/cdi-tools/runtimes/docker': not a directory\n")
+    assert tree(node) == before

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 __all__ = ["NEW", "PLUGINS", "File", "files_of", "plan", "setting_of"]
 
-from fnmatch import fnmatchcase
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from cdi.errors import CdiError, ConfigInvalid
@@ -69,18 +68,18 @@ def plan(host: Host, runtime: Runtime, request: Request) -> Plan:
     if not files or not files[0].data:
         return _fresh(files, runtime, request, (key, value))
     default = _default(key, numbers)
+    remarks = tuple(_remarks(files, request, numbers))
     if numbers is not None and numbers >= _ON and all(_is_ignored(file) for file in files):
         if default == value:
-            return request.nothing(runtime, _by_default(runtime))
+            return request.nothing(runtime, _by_default(runtime), remarks=remarks)
         raise _misfit(files, "containerd 2 does not obey the CRI settings of version 1")
     file, name = _home(files, key, numbers)
     present = (file.table(name) or {}).get(key)
     if present == (list(value) if isinstance(value, tuple) else value):
-        return request.nothing(runtime, f"{file.path} says so")
+        return request.nothing(runtime, f"{file.path} says so", remarks=remarks)
     if present is None and default == value:
-        return request.nothing(runtime, _by_default(runtime))
+        return request.nothing(runtime, _by_default(runtime), remarks=remarks)
     text = changed(file.text, (PLUGINS, name, key), value, source=file.path)
-    remarks = _remarks(runtime, request, file)
     return request.change(runtime, file.path, old=file.text, new=text, remarks=remarks)
 
 
@@ -172,11 +171,11 @@ def _by_default(runtime: Runtime) -> str:
     return f"the default of containerd {runtime.version}" if runtime.version else "the default of containerd"
 
 
-def _remarks(runtime: Runtime, request: Request, file: File) -> Iterator[str]:
-    numbers = release_of(runtime.version)
-    disabled = file.data.get("disabled_plugins")
-    patterns = [one for one in disabled if isinstance(one, str)] if isinstance(disabled, list) else []
-    if any(fnmatchcase(name, pattern) for name in (_OLDEST, _OLD, NEW) for pattern in patterns):
-        yield f"{file.path} switches the CRI plugin off, which alone reads this: Kubernetes cannot use this containerd"
+def _remarks(files: list[File], request: Request, numbers: tuple[int, ...] | None) -> Iterator[str]:
+    for file in files:
+        disabled = file.data.get("disabled_plugins")
+        names = {name for name in disabled if isinstance(name, str)} if isinstance(disabled, list) else set[str]()
+        if names & {_OLDEST, _OLD, NEW}:
+            yield f"{file.path} switches the CRI plugin off, which alone reads this: Kubernetes cannot use it"
     if numbers is not None and numbers >= _DEPRECATED and request.action == "disable":
         yield "enable_cdi is deprecated: a later containerd may have CDI on whatever it says"

@@ -31,9 +31,9 @@ class Request(msgspec.Struct, frozen=True, kw_only=True):
         """Whether CDI is to be on."""
         return self.action != "disable"
 
-    def nothing(self, runtime: Runtime, why: str) -> Plan:
+    def nothing(self, runtime: Runtime, why: str, *, remarks: Iterable[str] = ()) -> Plan:
         """Return the plan for a runtime that is as it should be."""
-        return Plan(runtime=runtime.name, action=self.action, why=why)
+        return Plan(runtime=runtime.name, action=self.action, why=why, remarks=tuple(remarks))
 
     def change(self, runtime: Runtime, path: str, *, old: str | None, new: str, remarks: Iterable[str] = ()) -> Plan:
         """Return the plan to give a file this text."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 __all__ = ["plan"]
 
-from typing import TYPE_CHECKING, NoReturn
+from typing import TYPE_CHECKING
 
 from cdi.errors import CdiError, UsageError
 from cdi.runtimes.config import containerd, docker, k3s, layers
@@ -42,8 +42,8 @@ def plan(host: Host, runtime: Runtime, request: Request) -> Plan:
         message = f"the configuration of {runtime.name} cannot be changed"
         raise CdiError(message, hint=_ELSEWHERE.get(runtime.name, f"'cdi runtime' knows {', '.join(_PLANNERS)}"))
     planned = planner(host, runtime, request)
-    if planned.change is None and request.action != "set-dirs" and runtime.enabled is (not request.on):
-        _refuse_stronger(runtime)
+    if planned.change is None and request.action != "set-dirs":
+        _refuse_stronger(runtime, on=request.on)
     return planned
 
 
@@ -62,8 +62,10 @@ def _check_dirs(request: Request) -> None:
         raise UsageError(message, hint="each has one priority: name it once")
 
 
-def _refuse_stronger(runtime: Runtime) -> NoReturn:
-    """Raise `CdiError`: the files are as they should be, and something else has the last word."""
+def _refuse_stronger(runtime: Runtime, *, on: bool) -> None:
+    """Raise `CdiError` when the files are as they should be, and something else has the last word."""
+    if runtime.enabled is not (not on) or runtime.enabled_why.startswith(runtime.configs):
+        return
     state = "on" if runtime.enabled else "off"
     message = f"{runtime.name} has CDI {state}, whatever its files say: {runtime.enabled_why}"
     raise CdiError(message, hint="change what it is started with; 'cdi runtime status' shows it")
