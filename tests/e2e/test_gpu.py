@@ -50,12 +50,8 @@ def driver(tmp_path: Path) -> Path:
     return root
 
 
-def release(engine: Engine) -> str:
-    return f"{engine.name}-{engine.version}"
-
-
 def test_a_gpu_arrives_without_hooks(ready: Engine, driver: Path) -> None:
-    options = ("--driver-root", driver, "--no-hooks", "--compat", release(ready), "--install")
+    options = ("--driver-root", driver, "--no-hooks", "--annotations", "--install")
     generated = ready.machine.cdi("generate", "nvidia-gpu", *options)
     assert generated.returncode == 0, generated.stderr
     assert ready.machine.cdi("validate", "--strict", "--host").returncode == 0
@@ -106,7 +102,7 @@ def test_a_spec_whose_hooks_are_missing_is_not_installed(machine: Machine, drive
 
 
 def test_what_was_renumbered_since_is_the_right_device_all_the_same(ready: Engine, driver: Path) -> None:
-    options = ("--driver-root", driver, "--no-hooks", "--compat", release(ready), "--install")
+    options = ("--driver-root", driver, "--no-hooks", "--install")
     assert ready.machine.cdi("generate", "nvidia-gpu", *options).returncode == 0
     (driver / "dev/nvidia-uvm").unlink()
     os.mknod(driver / "dev/nvidia-uvm", 0o020666, os.makedev(1, 9))
