@@ -321,3 +321,23 @@ def test_limits_are_told_of_what_works_and_oddities_always() -> None:
     assert any("has no effect here" in note for note in notes)
     assert not any("podman build" in note for note in notes)
     assert any("podman build" in note for note in node.notes(DEVICE))
+
+
+def test_a_containerd_that_serves_docker_alone_is_left_aside() -> None:
+    node = Node(HERE, lines=NODE, docker="28.5.2", containerd="1.7.24", ctr="1.7.24")
+    assert node.wrong() == []
+    assert {check.runtime for check in node.diagnosis(DEVICE).checks} == {"docker-28.5.2"}
+    assert [note.partition(":")[0] for note in node.notes()] == [
+        "containerd-1.7.24 is left aside",
+        "ctr-1.7.24 is left aside",
+    ]
+    with_kubelet = Node(HERE, lines=f"{NODE}/var/lib/kubelet/\n", docker="28.5.2", containerd="1.7.24")
+    assert [one.runtime for one in with_kubelet.wrong()] == ["containerd-1.7.24"]
+
+
+def test_a_ctr_without_cdi_is_no_fault_of_a_containerd_with() -> None:
+    files = {**HERE, "/etc/containerd/config.toml": MAIN}
+    node = Node(files, lines=NODE, containerd="1.7.24", ctr="1.7.24")
+    assert node.wrong() == []
+    assert any("is left aside: ctr reads specs since 2.0" in note for note in node.notes())
+    assert Node(HERE, lines=NODE, ctr="1.7.24").first(DEVICE).step == "enabled"

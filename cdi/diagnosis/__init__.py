@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from msgspec.structs import replace
 
 from cdi.diagnosis.account import find_account
+from cdi.diagnosis.aside import set_aside
 from cdi.diagnosis.case import Case
 from cdi.diagnosis.finding import Check, Diagnosis, Finding, Status, worst
 from cdi.diagnosis.health import health
@@ -41,10 +42,15 @@ def diagnose(
     whose rootless containers are meant, by name or number. Raises `UsageError` for a user that there is not.
     """
     account = find_account(host, user) if user is not None else None
+    runtimes, asides = set_aside(host, runtimes)
     scene = Scene(host, runtimes, spec_dirs, account)
     names = tuple(_meant(scene, devices))
-    if not names:
-        return health(scene)
+    found = _walked(scene, names) if names else health(scene)
+    return replace(found, findings=(*found.findings, *asides))
+
+
+def _walked(scene: Scene, names: Iterable[str]) -> Diagnosis:
+    """Return how far each device comes in each runtime."""
     checks: list[Check] = []
     findings: dict[Finding, None] = {}
     for name in names:
