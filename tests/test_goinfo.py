@@ -143,6 +143,15 @@ def test_the_library_in_it_tells_what_a_runtime_reads(tmp_path: Path, library: s
     assert (found.newest_version, found.newest_version_why) == (newest, f"its CDI library is {release}")
 
 
+def test_with_the_library_in_it_what_is_always_on_is_on_in_any_version(tmp_path: Path) -> None:
+    program = tmp_path / "usr/bin/podman"
+    program.parent.mkdir(parents=True)
+    program.write_bytes(elf(blob("path\tx", "mod\tx\t(devel)", f"dep\t{LIBRARY}\tv1.0.1")))
+    program.chmod(0o755)
+    (found,) = find_runtimes(Host(tmp_path))
+    assert (found.version, found.enabled, found.newest_version) == (None, True, "1.0.0")
+
+
 def test_the_containerd_compiled_into_k3s_is_found(tmp_path: Path) -> None:
     inside = tmp_path / "var/lib/rancher/k3s/data/current/bin"
     inside.mkdir(parents=True)

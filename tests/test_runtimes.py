@@ -449,6 +449,17 @@ def test_docker_s_json_that_is_none_has_line_and_column() -> None:
         assert runtime("docker", "28.5.2", {"/etc/docker/daemon.json": text}).problems[0].rule == "config-syntax"
 
 
+def test_snaps_have_files_of_their_own() -> None:
+    files = {
+        "/snap/docker/current": "-> 2932",
+        "/var/snap/docker/current/config/daemon.json": '{"features": {"cdi": true}}',
+        "/var/snap/microk8s/current/args/containerd.toml": f"version = 2\n{V2}enable_cdi = true\n",
+    }
+    programs = ("/snap/docker/2932/bin/dockerd", "/snap/microk8s/current/bin/containerd")
+    found = {one.name: (one.enabled, one.configs) for one in find_runtimes(tree(files, *programs))}
+    assert found == {"containerd": (True, tuple(files)[2:]), "docker": (True, tuple(files)[1:2])}
+
+
 @pytest.mark.parametrize(
     ("version", "dirs"), [("5.4.2", BOTH), ("5.5.0", BOTH[:1]), ("5.5.2", BOTH[:1]), ("5.6.0", BOTH), ("5.8.6", BOTH)]
 )

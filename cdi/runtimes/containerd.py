@@ -19,13 +19,15 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
 
 _FILE = "/etc/containerd/config.toml"
+_SNAP, _FILE_OF_SNAP = "/snap/microk8s/", "/var/snap/microk8s/current/args/containerd.toml"
 _KEYS = ("enable_cdi", "cdi_spec_dirs")
 _MAX_FILES = 100
 
 
 def containerd(installed: Installed) -> Settings:
     """Return what the CRI plugin of containerd reads."""
-    return read_containerd(installed, (flags(installed.arguments, "--config", "-c") or (_FILE,))[-1])
+    usual = _FILE_OF_SNAP if installed.program.path.startswith(_SNAP) else _FILE
+    return read_containerd(installed, (flags(installed.arguments, "--config", "-c") or (usual,))[-1])
 
 
 def read_containerd(installed: Installed, path: str) -> Settings:

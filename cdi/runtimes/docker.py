@@ -9,13 +9,15 @@ from cdi.runtimes.installed import DEFAULT_DIRS, Installed, Settings
 from cdi.runtimes.processes import flags
 
 _FILE = "/etc/docker/daemon.json"
+_SNAP, _FILE_OF_SNAP = "/snap/docker/", "/var/snap/docker/current/config/daemon.json"
 _FIRST, _ON = (25,), (28, 2)  # moby 4cecce03f6
 
 
 def docker(installed: Installed) -> Settings:
     """Return what dockerd reads: daemon.json, and the command line of the one that runs."""
     configs = Configs(installed.host)
-    config = configs.json((flags(installed.arguments, "--config-file") or (_FILE,))[-1])
+    usual = _FILE_OF_SNAP if installed.program.path.startswith(_SNAP) else _FILE
+    config = configs.json((flags(installed.arguments, "--config-file") or (usual,))[-1])
     enabled, enabled_why = _enabled(installed, config)
     dirs, dirs_why = _dirs(installed, config)
     if configs.problems:

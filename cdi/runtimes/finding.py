@@ -55,10 +55,6 @@ RUNTIMES: tuple[str, ...] = tuple(_KINDS)  # the names, in the order in which th
 _TABLES = {"ctr": "containerd"}  # whose releases `cdi.compat` has
 # The time of boot, from which the kernel counts the starts of processes, is told in whole seconds, rounded down.
 _ROUNDING = 1.0
-_LIBRARIES = (
-    "tags.cncf.io/container-device-interface",
-    "github.com/container-orchestrated-devices/container-device-interface",
-)
 _RANCHER = "/var/lib/rancher/"
 _DOCKERS_OWN = ("/run/docker/", "/var/run/docker/")  # the configuration of a containerd that dockerd starts
 
@@ -138,11 +134,9 @@ def _daemons(name: str, kind: _Kind, processes: Sequence[Process]) -> Iterator[P
 
 def _newest(table: str, program: Program) -> tuple[str | None, str]:
     """Return the newest CDI version that a runtime loads: that of the library in it, or of its release."""
-    modules = program.build.modules if program.build is not None else {}
-    for library in _LIBRARIES:
-        release = release_of(modules.get(library))
-        if release is not None:
-            return _written(release), f"its CDI library is {modules[library]}"
+    release = release_of(program.library)
+    if release is not None:
+        return _written(release), f"its CDI library is {program.library}"
     if program.version is None:
         return None, "its version is not known"
     try:

@@ -44,7 +44,7 @@ class Installed(msgspec.Struct, frozen=True, kw_only=True):
     def always_on(self, *first: int) -> tuple[bool | None, str]:
         """Return whether a runtime reads specs that does so since a release, with no switch for it, and why."""
         enabled, release = self.since(*first), ".".join(map(str, first))
-        if enabled:
+        if enabled or (enabled is None and self.program.library is not None):
             return True, "always on"
         unknown = ", and its version is not known" if enabled is None else ""
         return enabled, f"{self.name} reads specs since {release}{unknown}"

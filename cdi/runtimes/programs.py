@@ -26,6 +26,10 @@ if TYPE_CHECKING:
 _DIRECTORIES = ("/usr/local/sbin", "/usr/local/bin", "/usr/sbin", "/usr/bin", "/sbin", "/bin", "/opt/bin", "/opt/*/bin")
 _SNAPS = ("/snap/docker/current/bin", "/snap/microk8s/current/bin")
 _EXECUTABLE = 0o111
+_LIBRARIES = (
+    "tags.cncf.io/container-device-interface",
+    "github.com/container-orchestrated-devices/container-device-interface",
+)
 # podman version 4.3.1; containerd github.com/containerd/containerd/v2 2.1.9 …; Docker version 28.5.2, build …
 _SAID = re.compile(r"(?:^|\s)v?(\d+\.\d+[^\s,;()]*)")
 _RELEASE = re.compile(r"\d+(?:\.\d+)*")
@@ -39,6 +43,12 @@ class Program(msgspec.Struct, frozen=True, kw_only=True):
     version_why: str = ""
     build: GoBuild | None = None
     others: tuple[str, ...] = ()
+
+    @property
+    def library(self) -> str | None:
+        """The release of the CDI library that is compiled in, None when nothing says so."""
+        modules = self.build.modules if self.build is not None else {}
+        return next((modules[name] for name in _LIBRARIES if name in modules), None)
 
 
 def release_of(version: str | None) -> tuple[int, ...] | None:
