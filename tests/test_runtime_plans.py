@@ -265,7 +265,7 @@ def test_containerd_as_wanted_is_left_alone(
         (
             "2.1.9",
             {MAIN: "[plugins.cri]\n"},
-            f"{MAIN}: containerd 2 does not obey the CRI settings of version 1",
+            f"{MAIN}: containerd 2 does not read CRI settings of version 1 as containerd 1 does",
         ),
         (
             "2.1.9",

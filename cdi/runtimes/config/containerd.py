@@ -70,9 +70,10 @@ def plan(host: Host, runtime: Runtime, request: Request) -> Plan:
     default = _default(key, numbers)
     remarks = tuple(_remarks(files, request, numbers))
     if numbers is not None and numbers >= _ON and all(_is_ignored(file) for file in files):
-        if default == value:
+        is_surely = numbers < _DEPRECATED or not _has(files, _OLDEST)  # seen with 2.1.9 only
+        if default == value and is_surely:
             return request.nothing(runtime, _by_default(runtime), remarks=remarks)
-        raise _misfit(files, "containerd 2 does not obey the CRI settings of version 1")
+        raise _misfit(files, "containerd 2 does not read CRI settings of version 1 as containerd 1 does")
     file, name = _home(files, key, numbers)
     present = (file.table(name) or {}).get(key)
     if present == (list(value) if isinstance(value, tuple) else value):
@@ -107,9 +108,9 @@ def _fresh(files: list[File], runtime: Runtime, request: Request, setting: tuple
         raise CdiError(message, hint=f"write it with 'containerd config default > {main}', then try again")
     version = next(version for since, version in _VERSIONS if since <= numbers)
     old = files[0].text if files else ""
+    start = f"{old}\n" if old and not old.endswith("\n") else old
     name = NEW if version >= _VERSION_3 else _OLD
-    head = f"{old}{'' if not old or old.endswith(chr(10)) else chr(10)}version = {version}\n"
-    text = changed(head, (PLUGINS, name, key), value, source=main)
+    text = changed(f"{start}version = {version}\n", (PLUGINS, name, key), value, source=main)
     return request.change(runtime, main, old=old if files else None, new=text)
 
 
