@@ -425,3 +425,22 @@ def test_a_configuration_that_we_may_not_read_is_unknown() -> None:
     lines = f"{NODE}/etc/docker/daemon.json ! EACCES\n"
     found = Node(HERE, lines=lines, docker="28.5.2").first("vendor.com/gpu=0")
     assert (found.status, found.step, found.path) == ("unknown", "enabled", "/etc/docker/daemon.json")
+
+
+def test_a_directory_that_only_root_may_list_hides_no_typing_error() -> None:
+    node = Node(HERE, lines=f"{NODE}/etc/cdi : d 0700\n", **PODMAN)
+    assert node.first("vendor.com/gpu=O").step == "place"
+
+
+def test_a_crash_is_told_of_every_runtime() -> None:
+    files = {**HERE, "/etc/cdi/short.json": spec("a", kind="v/class")}
+    node = Node(files, lines=NODE, containerd="2.1.9", crio="1.34.0")
+    assert [(one.step, one.runtime) for one in node.wrong()] == [
+        ("crash", "containerd-2.1.9"),
+        ("crash", "cri-o-1.34.0"),
+    ]
+
+
+def test_a_backup_beside_a_spec_hides_no_typing_error() -> None:
+    files = {"/etc/cdi/gpu.json": spec("gpu0"), "/etc/cdi/gpu.json.bak": spec("gpu0")}
+    assert Node(files, lines=NODE, **PODMAN).first("vendor.com/gpu=gpuO").hint == "did you mean vendor.com/gpu=gpu0?"

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-__all__ = ["Listing", "SpecFile", "list_directory"]
+__all__ = ["Listing", "SpecFile", "list_directory", "read_file"]
 
 import re
 from typing import TYPE_CHECKING
@@ -89,12 +89,13 @@ def list_directory(host: Host, directory: str) -> Listing:
     strays = [path for path in paths if path not in files and (path in folders or _ALIKE.search(path))]
     return Listing(
         directory=directory,
-        files=tuple(_read(host, path) for path in files),
+        files=tuple(read_file(host, path) for path in files),
         strays=tuple(inner for path in strays for inner in _spec_like(host, path, is_folder=path in folders)),
     )
 
 
-def _read(host: Host, path: str) -> SpecFile:
+def read_file(host: Host, path: str) -> SpecFile:
+    """Return a file as a spec, whatever it is called."""
     try:
         content = host.read_bytes(path, limit=MAX_BYTES)
     except HostError as error:

@@ -16,7 +16,6 @@ if TYPE_CHECKING:
     from cdi.discovery import Discovery, Found
 
 _STEP = "driver"
-_ALL = "all"
 
 
 class Absence(NamedTuple):

@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 
 def health(scene: Scene) -> Diagnosis:
     """Return what is wrong anywhere, whether a container asks for it or not; the worst first."""
-    crashes = list(_of_views(scene, crash_findings))
+    crashes = [replace(one, runtime=view.name) for view in scene.views for one in crash_findings(view)]
     findings = [
         *crashes,
         *_of_views(scene, _directories),

@@ -6,6 +6,7 @@ __all__ = ["place_findings"]
 
 from typing import TYPE_CHECKING
 
+from cdi.diagnosis.files import read_file
 from cdi.diagnosis.finding import Finding, some
 from cdi.diagnosis.hardware import absence, other_name
 from cdi.diagnosis.notes import rootless_docker
@@ -26,7 +27,8 @@ def place_findings(case: Case) -> Iterator[Finding]:
         return
     found = [*rootless_docker(case.view), *_elsewhere(case), *_strays(case)]
     yield from found
-    if not found and not case.suspects and not case.view.directory_faults:
+    is_closed = any(one.status in {"problem", "unknown"} for one in case.view.directory_faults)
+    if not found and not case.suspects and not is_closed:
         yield _nowhere(case)
 
 
@@ -52,16 +54,16 @@ def _elsewhere(case: Case) -> Iterator[Finding]:
 
 
 def _strays(case: Case) -> Iterator[Finding]:
-    """Yield the files that look like specs of this kind, and whose names or places keep all runtimes from them."""
+    """Yield the files that would define the device, if their names or places did not keep all runtimes from them."""
     for listing in case.view.listings:
         for path in listing.strays:
-            if case.scene.stray_mentions(path, case.kind):
+            if read_file(case.scene.host, path).device(case.name) is not None:
                 inner = path[len(listing.directory) + 1 :]
                 why = "runtimes look into no directory below" if "/" in inner else "spec files end in .json or .yaml"
                 yield Finding(
                     step="place",
                     status="problem",
-                    message=f"no spec file defines it; {path!r} names its kind, but is no spec file",
+                    message=f"{path!r} would define it, and is no spec file for runtimes",
                     why=why,
                     hint=f"mv {path} {listing.directory}/{case.kind.replace('/', '-')}.yaml",
                     path=path,
@@ -69,34 +71,31 @@ def _strays(case: Case) -> Iterator[Finding]:
 
 
 def _nowhere(case: Case) -> Finding:
-    offered = case.view.scan.devices
-    of_kind = [name for name in offered if name.startswith(f"{case.kind}=")]
+    of_kind = [name for name in case.view.scan.devices if name.startswith(f"{case.kind}=")]
     directories = ", ".join(listing.directory for listing in case.view.listings) or "no directory"
-    missing = absence(case.scene, case.kind)
-    hint = _meant(case)
-    if hint is None and missing is not None:
-        hint = missing.hint
-    if hint is None and of_kind:
-        hint = f"{case.kind} has {some([_last(name) for name in of_kind])}"
+    missing = absence(case.scene, case.kind) if not of_kind else None
     return Finding(
         step="place",
         status="problem",
         message=f"no file in {directories} defines {case.name}",
-        why=missing.reason if missing is not None and not of_kind else None,
-        hint=hint or "`cdi devices` lists what there is; `cdi generate --install` writes specs for what this node has",
+        why=missing.reason if missing is not None else None,
+        hint=missing.hint if missing is not None and missing.hint else _meant(case, of_kind),
     )
 
 
-def _meant(case: Case) -> str | None:
-    """Return which device may be meant: the same under its other name, or one that is spelt nearly so."""
-    same = other_name(case.scene, case.name, case.view.scan.devices)
+def _meant(case: Case, of_kind: Sequence[str]) -> str:
+    """Return which device may be meant: the same by another name, one that is spelt nearly so, or all there are."""
+    offered = case.view.scan.devices
+    same = other_name(case.scene, case.name, offered)
     if same is not None:
         return f"that is {same} here: ask for that, or have specs name it so: `cdi generate --name`"
-    offered = case.view.scan.devices
-    of_kind = [name for name in offered if name.startswith(f"{case.kind}=")]
     near = _near_devices(case.name, of_kind) if of_kind else near_names(case.name, offered)
     near += [name for name in offered if name not in near and _is_namesake(name, case.name)]
-    return f"did you mean {' or '.join(near[:3])}?" if near else None
+    if near:
+        return f"did you mean {' or '.join(near[:3])}?"
+    if of_kind:
+        return f"{case.kind} has {some([_last(name) for name in of_kind])}"
+    return "`cdi devices` lists what there is; `cdi generate --install` writes specs for what this node has"
 
 
 def _near_devices(name: str, of_kind: Sequence[str]) -> list[str]:

@@ -113,13 +113,6 @@ class Scene:
         where = f"devices[{spec.devices.index(device)}].containerEdits"
         return (*shared, *self._parts(file, device.container_edits, where, user))
 
-    def stray_mentions(self, path: str, kind: str) -> bool:
-        """Return whether a file that is no spec file by its name or place has this kind in it."""
-        try:
-            return kind in self.host.read_text(path)
-        except HostError:
-            return False
-
     def _parts(self, file: SpecFile, edits: ContainerEdits, where: str, user: Account | None) -> tuple[Finding, ...]:
         key = file.path, where, user
         if key not in self._found:
