@@ -370,6 +370,16 @@ def test_the_key_on_its_way_out_is_said() -> None:
     assert found.remarks == (f"{MAIN}:3: enable_cdi is deprecated since containerd 2.3, CDI is on without it",)
 
 
+def test_the_line_of_a_key_is_not_that_of_a_comment_or_a_text() -> None:
+    text = (
+        'version = 2\r\nroot = """\nenable_cdi = true\u2028\n"""\n# enable_cdi = true\n'
+        f'{V2}# enable_cdi\n"enable_cdi" = true # not false\n# enable_cdi = false\n[x]\nenable_cdi = false\n'
+    )
+    assert containerd("1.7.24", text).enabled_why == f"{MAIN}:8"
+    inline = 'version = 2\nplugins."io.containerd.grpc.v1.cri" = {enable_cdi = true}\n'
+    assert containerd("1.7.24", inline).enabled_why == f"{MAIN}:2"
+
+
 def test_a_file_that_cannot_be_parsed_has_line_and_column() -> None:
     found = containerd("2.1.9", f"version = 3\n{V3}enable_cdi = yes\n")
     assert (found.enabled, found.enabled_why) == (None, f"containerd does not start with this {MAIN}")

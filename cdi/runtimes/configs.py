@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 
     from cdi.host import Host
 
+_MAX_LOOKS = 100  # lines that name a key, of which one is asked for; each look parses all above
 _AT = re.compile(r"(?P<what>.*) \((?:at line (?P<line>\d+), column (?P<column>\d+)|at end of document)\)", re.DOTALL)
 
 
@@ -191,9 +192,10 @@ def strings(value: Any) -> tuple[str, ...]:
 
 def _toml_line(text: str, keys: Sequence[str]) -> int | None:
     """Return the line of a key: the last that names it, with nothing unfinished above, and the key not there yet."""
-    lines = text.splitlines(keepends=True)
-    for index in range(len(lines) - 1, -1, -1):
-        if keys[-1] in lines[index] and _is_next("".join(lines[:index]), keys):
+    lines = text.split("\n")
+    naming = [index for index, line in enumerate(lines) if keys[-1] in line]
+    for index in reversed(naming[-_MAX_LOOKS:]):
+        if _is_next("\n".join(lines[:index]), keys):
             return index + 1
     return None
 
