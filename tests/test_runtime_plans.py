@@ -61,9 +61,11 @@ READERS: dict[str, Callable[[Installed], Settings]] = {
 }
 
 
-def plan_for(node: Host, name: str, version: str | None, request: Request, *arguments: str) -> Plan:
+def plan_for(
+    node: Host, name: str, version: str | None, request: Request, *arguments: str, at: str = "/usr/bin"
+) -> Plan:
     """Return the plan for a runtime of this version, which runs with these arguments."""
-    path = f"/usr/bin/{name}"
+    path = f"{at}/{name}"
     words = (path, *arguments)
     process = Process(pid=1, program=path, arguments=words, started=0.0, environment={}) if arguments else None
     program = Program(path=path, version=version)
@@ -395,6 +397,11 @@ def test_old_docker_has_no_cdi(tmp_path: Path) -> None:
         plan_for(host(tmp_path, {}), "docker", "20.10.24", ENABLE)
 
 
+def test_the_file_of_dockers_snap_is_elsewhere(tmp_path: Path) -> None:
+    planned = plan_for(host(tmp_path, {}), "docker", "26.1.5", ENABLE, at="/snap/docker/current/bin")
+    assert text(planned)[0] == "/var/snap/docker/current/config/daemon.json"
+
+
 # The others.
 
 OWN = "# Written by cdi; 'cdi runtime undo {}' takes it back.\n"
@@ -527,6 +534,15 @@ def test_k3s_without_room_is_refused_with_the_way_out(
 def test_k3s_that_never_ran_is_refused(tmp_path: Path) -> None:
     with pytest.raises(CdiError, match=r"rke2 has not written '.*/agent/etc/containerd/config.toml' yet"):
         plan_for(host(tmp_path, {}), "rke2", "1.30.0", ENABLE)
+
+
+def test_what_microk8s_generates_is_left_alone(tmp_path: Path) -> None:
+    path = "/var/snap/microk8s/current/args/containerd.toml"
+    node = host(tmp_path, {path: "version = 2\n"})
+    with pytest.raises(CdiError, match=f"MicroK8s writes '{path}' anew at each start") as caught:
+        plan_for(node, "containerd", "1.7.24", ENABLE, at="/snap/microk8s/current/bin")
+    assert "containerd-template.toml" in (caught.value.hint or "")
+    assert plan_for(node, "containerd", "2.1.9", ENABLE, at="/snap/microk8s/current/bin").change is None
 
 
 # What all have in common.

@@ -97,6 +97,12 @@ def test_nothing_is_run_where_it_must_not(host: Host, outcome: str) -> None:
     [
         ("containerd", "", "systemctl restart containerd.service"),
         ("cri-o", "", "systemctl reload crio.service"),
+        ("docker", "", "systemctl restart docker.service"),
+        (
+            "docker",
+            "/etc/systemd/system/snap.docker.dockerd.service = ''\n",
+            "systemctl restart snap.docker.dockerd.service",
+        ),
         ("k3s", "", "systemctl restart k3s.service"),
         ("k3s", "/etc/systemd/system/k3s-agent.service = ''\n", "systemctl restart k3s-agent.service"),
         ("rke2", "/usr/lib/systemd/system/rke2-agent.service = ''\n", "systemctl restart rke2-agent.service"),

@@ -5,7 +5,7 @@ It reads config.toml, if there is one, then what its `imports` name (`containerd
 
 from __future__ import annotations
 
-__all__ = ["containerd", "read_containerd"]
+__all__ = ["config_toml", "containerd", "read_containerd"]
 
 from typing import TYPE_CHECKING, Any
 
@@ -26,8 +26,13 @@ _MAX_FILES = 100
 
 def containerd(installed: Installed) -> Settings:
     """Return what the CRI plugin of containerd reads."""
-    usual = _FILE_OF_SNAP if installed.program.path.startswith(_SNAP) else _FILE
-    return read_containerd(installed, (flags(installed.arguments, "--config", "-c") or (usual,))[-1])
+    return read_containerd(installed, config_toml(installed.program.path, installed.arguments))
+
+
+def config_toml(program: str, arguments: Sequence[str]) -> str:
+    """Return the main file of a containerd that is started with these arguments."""
+    usual = _FILE_OF_SNAP if program.startswith(_SNAP) else _FILE
+    return (flags(arguments, "--config", "-c") or (usual,))[-1]
 
 
 def read_containerd(installed: Installed, path: str) -> Settings:

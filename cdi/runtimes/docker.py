@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-__all__ = ["docker"]
+__all__ = ["daemon_json", "docker"]
 
 from cdi.runtimes.configs import Config, Configs, strings
 from cdi.runtimes.installed import DEFAULT_DIRS, Installed, Settings
@@ -13,11 +13,16 @@ _SNAP, _FILE_OF_SNAP = "/snap/docker/", "/var/snap/docker/current/config/daemon.
 _FIRST, _ON = (25,), (28, 2)  # moby 4cecce03f6
 
 
+def daemon_json(program: str, arguments: tuple[str, ...]) -> str:
+    """Return the file that a dockerd reads which is started with these arguments."""
+    usual = _FILE_OF_SNAP if program.startswith(_SNAP) else _FILE
+    return (flags(arguments, "--config-file") or (usual,))[-1]
+
+
 def docker(installed: Installed) -> Settings:
     """Return what dockerd reads: daemon.json, and the command line of the one that runs."""
     configs = Configs(installed.host)
-    usual = _FILE_OF_SNAP if installed.program.path.startswith(_SNAP) else _FILE
-    config = configs.json((flags(installed.arguments, "--config-file") or (usual,))[-1])
+    config = configs.json(daemon_json(installed.program.path, installed.arguments))
     enabled, enabled_why = _enabled(installed, config)
     dirs, dirs_why = _dirs(installed, config)
     if configs.problems:

@@ -14,8 +14,8 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from cdi.errors import CdiError, ConfigInvalid
 from cdi.runtimes.config.plan import Plan, read_text
 from cdi.runtimes.config.toml_text import Value, changed, parse
+from cdi.runtimes.containerd import config_toml
 from cdi.runtimes.installed import DEFAULT_DIRS
-from cdi.runtimes.processes import flags
 from cdi.runtimes.programs import release_of
 
 if TYPE_CHECKING:
@@ -25,7 +25,6 @@ if TYPE_CHECKING:
     from cdi.runtimes.config.plan import Request
     from cdi.runtimes.runtime import Runtime
 
-_MAIN = "/etc/containerd/config.toml"
 PLUGINS = "plugins"
 _OLDEST = "cri"  # in files of version 1
 _OLD = "io.containerd.grpc.v1.cri"  # of version 2
@@ -99,7 +98,7 @@ def _fresh(files: list[File], runtime: Runtime, request: Request, setting: tuple
     """Plan a file that says nothing else, where there is none or an empty one."""
     key, value = setting
     arguments = runtime.daemon.arguments if runtime.daemon is not None else ()
-    main = (flags(arguments, "--config", "-c") or (_MAIN,))[-1]
+    main = config_toml(runtime.program, arguments)
     numbers = release_of(runtime.version)
     if _default(key, numbers) == value:
         return request.nothing(runtime, _by_default(runtime))

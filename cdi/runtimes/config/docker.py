@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 from cdi.errors import CdiError
 from cdi.runtimes.config.json_text import changed, parse
 from cdi.runtimes.config.plan import Plan, read_text
+from cdi.runtimes.docker import daemon_json
 from cdi.runtimes.installed import DEFAULT_DIRS
 from cdi.runtimes.processes import flags
 from cdi.runtimes.programs import release_of
@@ -18,7 +19,6 @@ if TYPE_CHECKING:
     from cdi.runtimes.config.plan import Request
     from cdi.runtimes.runtime import Runtime
 
-_FILE = "/etc/docker/daemon.json"
 _FIRST, _ON = (25,), (28, 2)
 # dockerd does not start when the file has what the command line has, too; of features, even another one.
 _FLAGS = {"features": "--feature", "cdi-spec-dirs": "--cdi-spec-dir"}
@@ -31,7 +31,7 @@ def plan(host: Host, runtime: Runtime, request: Request) -> Plan:
         message = f"docker {runtime.version} has no CDI"
         raise CdiError(message, hint="docker has it since 25.0")
     arguments = runtime.daemon.arguments if runtime.daemon is not None else ()
-    path = (flags(arguments, "--config-file") or (_FILE,))[-1]
+    path = daemon_json(runtime.program, arguments)
     text = read_text(host, path)
     data = parse(text or "", source=path)
     keys, value = (("cdi-spec-dirs",), request.dirs) if request.dirs else (("features", "cdi"), request.on)

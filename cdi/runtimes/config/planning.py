@@ -23,6 +23,7 @@ _PLANNERS: dict[str, Callable[[Host, Runtime, Request], Plan]] = {
     "rke2": k3s.plan,
     **dict.fromkeys(layers.LAYERS, layers.plan),
 }
+_MICROK8S = "/var/snap/microk8s/current/args/"
 # Those that have no configuration of their own, and whose they obey.
 _ELSEWHERE = {
     "buildah": "it reads what podman reads: name podman",
@@ -42,6 +43,9 @@ def plan(host: Host, runtime: Runtime, request: Request) -> Plan:
         message = f"the configuration of {runtime.name} cannot be changed"
         raise CdiError(message, hint=_ELSEWHERE.get(runtime.name, f"'cdi runtime' knows {', '.join(_PLANNERS)}"))
     planned = planner(host, runtime, request)
+    if planned.change is not None and planned.change.path.startswith(_MICROK8S):
+        message = f"MicroK8s writes {planned.change.path!r} anew at each start"
+        raise CdiError(message, hint=f"change {_MICROK8S}containerd-template.toml, then: snap restart microk8s")
     if planned.change is None and request.action != "set-dirs":
         _refuse_stronger(runtime, on=request.on)
     return planned

@@ -74,7 +74,7 @@ _READERS = {
     "cri-o": _Reader(_RELOAD, ("crio.service", "cri-o.service"), "CRI-O reads cdi_spec_dirs again on SIGHUP"),
     "docker": _Reader(
         _RESTART,
-        ("docker.service",),
+        ("docker.service", "snap.docker.dockerd.service"),
         "dockerd does not look at CDI settings on SIGHUP; containers stop, but for live-restore",
     ),
     "k3s": _Reader(
