@@ -310,6 +310,12 @@ OTHER_TYPE = "'/dev/gpu0' is a character device, the spec says a block device"
             "there is no '/usr/lib/libgpu.so.1' to mount",
         ),
         (
+            {"mounts": [{"hostPath": "/dev/gpu0", "containerPath": "/l"}]},
+            "",
+            "mounts",
+            "the mount of '/dev/gpu0' has neither a type nor a bind option",
+        ),
+        (
             {"hooks": [{"hookName": "createContainer", "path": "/usr/bin/hook"}]},
             "",
             "mounts",

@@ -32,6 +32,7 @@ _WHY = {
     "host-mount-missing": "the container does not start: 'error stat'ing file', 'no such file or directory'",
     "host-hook-missing": "the container does not start: 'error executing hook', 'OCI runtime create failed'",
     "host-hook-mode": "the container does not start: 'error executing hook … permission denied'",
+    "mount-not-bind": "the container does not start: 'no such device'",
     "account-node": "in a rootless container a device is opened with the rights of the user",
     "selinux-node": "containers are confined unless they run with `--security-opt label=disable`",
     "selinux-mount": "containers are confined unless they run with `--security-opt label=disable`",
@@ -44,6 +45,7 @@ def part_findings(
     """Return what is wrong with the nodes, interfaces, mounts and hooks of edits, with their lines in the file."""
     found = [
         *_without_repeats(check_edits(edits, where, host)),
+        *_unbound(edits, where),
         *(_closed_nodes(host, edits, where, account) if account is not None else ()),
         *(_labels(host, edits, where) if is_enforcing(host) else ()),
     ]
@@ -68,6 +70,19 @@ def _without_repeats(found: Iterator[Problem]) -> Iterator[Problem]:
             yield problem
         elif problem is missing[0]:
             yield replace(problem, message=f"{problem.message}, nor the files of {len(missing) - 1} mounts below it")
+
+
+def _unbound(edits: ContainerEdits, where: str) -> Iterator[Problem]:
+    """Yield mounts that no low-level runtime can make, though what they mount is there."""
+    for i, mount in enumerate(edits.mounts):
+        if not mount.type and not {"bind", "rbind"}.intersection(mount.options):
+            yield Problem(
+                severity="error",
+                rule="mount-not-bind",
+                message=f"the mount of {mount.host_path!r} has neither a type nor a bind option",
+                where=f"{where}.mounts[{i}]",
+                hint="add 'bind' or 'rbind' to its options",
+            )
 
 
 def _status(problem: Problem) -> Status:

@@ -108,6 +108,14 @@ ILLNESSES = {
         r"an update of its driver may have renamed it",
         lambda machine: (machine.root / "opt/lib").mkdir(),
     ),
+    "no-bind": Illness(
+        lambda machine: write(machine, mounts=[{**MOUNT, "hostPath": "/opt", "options": ["ro"]}]),
+        r"no such device",
+        "mounts",
+        r"the mount of '/opt' has neither a type nor a bind option",
+        r"add 'bind' or 'rbind'",
+        lambda machine: write(machine, mounts=[{**MOUNT, "hostPath": "/opt"}]),
+    ),
     "no-hook": Illness(
         lambda machine: write(machine, hooks=[{"hookName": "createContainer", "path": "/opt/hook"}]),
         r"hook #0: fork/exec /opt/hook: no such file or directory",
