@@ -9,6 +9,8 @@ import json
 import re
 import subprocess
 from abc import ABC, abstractmethod
+from functools import cached_property
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from tests.e2e.busybox import IMAGE
@@ -34,6 +36,13 @@ class Engine(ABC):
     def __init__(self, machine: Machine, busybox: Busybox) -> None:
         self.machine = machine
         self.busybox = busybox
+
+    @cached_property
+    def rootfs(self) -> Path:
+        """The root file system of containers that have no image: a copy, since they write there."""
+        path = Path("/run/rootfs")
+        assert self.machine.execute("cp", "-a", self.busybox.rootfs, path).returncode == 0
+        return path
 
     @property
     def version(self) -> str:
@@ -86,7 +95,7 @@ class Podman(Engine):
     def run(self, *devices: str, script: str = "true") -> subprocess.CompletedProcess[str]:
         general = (f"--log-level={self.level}", "--runtime=runc", "--storage-driver=vfs")
         options = ("--rm", "--network=none", *LIMITS, *(f"--device={name}" for name in devices))
-        container = ("--rootfs", self.busybox.rootfs)
+        container = ("--rootfs", self.rootfs)
         return self.machine.execute("podman", *general, "run", *options, *container, "/bin/sh", "-c", script)
 
     def complaints(self) -> str:

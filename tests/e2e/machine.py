@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 PROJECT = Path(__file__).parents[2]
 MACHINE = Path(__file__).with_name("machine.sh")
 CDI = Path(sys.executable).with_name("cdi")  # the installed command, as users start it
+HOOK = CDI.with_name("cdi-hook")
 CGROUPS = Path("/sys/fs/cgroup")
 PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 ENVIRONMENT = {"PATH": PATH, "HOME": "/root", "LANG": "C.UTF-8"}
@@ -56,6 +57,10 @@ class Machine:
             raise RuntimeError(message)
         self.process = int(process)
         self.root = Path(f"/proc/{process}/root")
+        for command in (CDI, HOOK):  # where an installation has them, and hooks are looked for
+            link = self.root / "usr/bin" / command.name
+            link.unlink(missing_ok=True)
+            link.symlink_to(command)
 
     @property
     def _stdout(self) -> IO[str]:

@@ -32,6 +32,12 @@ head -c 1 /dev/nvidia3 | od -An -tx1
 echo $NVIDIA_VISIBLE_DEVICES
 """
 
+FOUND = f"""
+readlink /{LIBRARIES}/libcuda.so.1
+cat /{LIBRARIES}/libcuda.so.1
+grep -a -o -m 1 libnvidia-ml.so.1 /etc/ld.so.cache | sort -u
+"""
+
 
 @pytest.fixture
 def driver(tmp_path: Path) -> Path:
@@ -70,6 +76,16 @@ def test_a_gpu_arrives_without_hooks(ready: Engine, driver: Path) -> None:
     ]
     assert ready.run(f"nvidia.com/gpu={GPU.uuid}", script=FACTS).stdout == container.stdout
     assert ready.run("nvidia.com/gpu=all", script=FACTS).stdout == container.stdout
+
+
+def test_a_gpu_arrives_with_the_hooks_of_cdi(ready: Engine, driver: Path) -> None:
+    generated = ready.machine.cdi("generate", "nvidia-gpu", "--driver-root", driver, "--install")
+    assert generated.returncode == 0, generated.stderr
+
+    container = ready.run("nvidia.com/gpu=0", script=FOUND)
+
+    assert (container.returncode, container.stderr) == (0, "")
+    assert container.stdout.splitlines() == [f"libcuda.so.{VERSION}", "cuda of the host", "libnvidia-ml.so.1"]
 
 
 def test_hooks_run_in_their_order_with_their_arguments(ready: Engine, driver: Path, tmp_path: Path) -> None:

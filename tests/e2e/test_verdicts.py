@@ -150,7 +150,9 @@ def test_such_a_file_put_there_by_hand_keeps_a_runtime_down_until_it_is_gone(nam
         assert "panic: runtime error" in ready.daemon.log
         with pytest.raises(RuntimeError, match="panic: runtime error"):
             ready.start()
-    assert "bad.json" in ready.machine.cdi("validate").stdout
+    doctor = json.loads(ready.machine.cdi("doctor", "-o", "json").stdout)
+    problems = [one for one in doctor["findings"] if one["status"] == "problem"]
+    assert {one["path"] for one in problems if one["step"] == "crash"} == {"/etc/cdi/bad.json"}
 
     bad.unlink()
     ready.start()
