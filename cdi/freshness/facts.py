@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-__all__ = ["Broken", "Fact", "broken_parts", "facts", "place_of"]
+__all__ = ["Broken", "Fact", "broken_parts", "facts", "parts_of", "place_of"]
 
 import re
 from itertools import zip_longest
@@ -15,7 +15,7 @@ from cdi.hostcheck import check_host
 from cdi.names import natural_key
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
     from cdi.host import Host
     from cdi.model import ContainerEdits, DeviceNode, Hook, Mount, Spec
@@ -25,7 +25,7 @@ Broken = dict[tuple[str, str], "Problem"]  # by the list of edits, and the path 
 
 _WHERE = re.compile(r"(?:devices\[(\d+)\]\.)?containerEdits\.(\w+)\[(\d+)\]")
 _BY_PATH = re.compile(r"/by-path/(.+?)(?:-(?:card|render|accel))?$")
-_LISTS = {
+_LISTS: Mapping[str, Callable[[ContainerEdits], list[str]]] = {
     "deviceNodes": lambda edits: [node.host_path or node.path for node in edits.device_nodes],
     "mounts": lambda edits: [mount.host_path for mount in edits.mounts],
     "hooks": lambda edits: [hook.path for hook in edits.hooks],
@@ -64,6 +64,11 @@ def broken_parts(specs: Iterable[Spec], host: Host) -> Broken:
                 edits = spec.container_edits if match[1] is None else spec.devices[int(match[1])].container_edits
                 found[match[2], _LISTS[match[2]](edits)[int(match[3])]] = problem
     return found
+
+
+def parts_of(edits: ContainerEdits) -> set[str]:
+    """Return the nodes, files, programs and interfaces of the host that edits need."""
+    return {part for parts in _LISTS.values() for part in parts(edits)}
 
 
 def place_of(edits: ContainerEdits) -> str | None:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from msgspec.structs import replace
 
 from cdi.edits import append
-from cdi.freshness.facts import Fact, facts, place_of
+from cdi.freshness.facts import Fact, facts, parts_of, place_of
 from cdi.freshness.finding import REGENERATE, Finding
 
 if TYPE_CHECKING:
@@ -29,6 +29,7 @@ _OF_THE_HOST = (
     *("node-missing", "node-numbers", "node-renumbered", "node-type"),
 )
 
+_IN_USE = "an interface that is in a container comes back when that ends"
 _Grouped = dict[Fact, list[str]]
 
 
@@ -61,13 +62,30 @@ def findings(
             for fact in _device_facts(name, offer, now[name], broken):
                 grouped.setdefault(fact, []).append(name)
     common = [name for name in offers if name in now]
-    # What comes and goes with devices, and only with `all`, needs no words of its own.
-    if found or any(names != [_ALL] for names in grouped.values()):
-        grouped = {fact: names for fact, names in grouped.items() if names != [_ALL] or fact.severity == "error"}
+    found, grouped = _with_all(found, grouped, offers)
     for fact, names in _versions_merged(grouped).items():
         if fact.cause in _OF_THE_HOST or not all(offers[name].foreign for name in names):
             found.append(_finding(kind, fact, names, common, offers))
     return [_of_other_tool(one) if one.path in foreign else one for one in found]
+
+
+def _with_all(found: list[Finding], grouped: _Grouped, offers: Mapping[str, Offer]) -> tuple[list[Finding], _Grouped]:
+    """Return findings and facts, less what is said of `all` and follows from what is said of other devices."""
+    missing = [i for i, one in enumerate(found) if one.cause in {"device-broken", "device-gone"}]
+    lost = {part for i in missing for name in found[i].devices for part in parts_of(offers[name].edits)}
+    follows = [fact for fact, names in grouped.items() if names == [_ALL] and fact.old in lost]
+    if any(fact.severity == "error" for fact in follows):
+        first = found[missing[0]]
+        message = f"{first.message}, and {_ALL!r} does not work without"
+        found = [
+            replace(first, message=message, devices=(*first.devices, _ALL)) if one is first else one for one in found
+        ]
+    only_all = bool(found) or any(names != [_ALL] for names in grouped.values())
+    return found, {
+        fact: names
+        for fact, names in grouped.items()
+        if fact not in follows and not (only_all and names == [_ALL] and fact.severity == "warning")
+    }
 
 
 def _of_other_tool(finding: Finding) -> Finding:
@@ -128,6 +146,7 @@ def _set_findings(
                 new=(other,),
             )
     if gone:
+        in_use = any(offers[name].edits.net_devices for name in gone)
         message = f"this host has no {shown(gone)} any more" if gone != [_ALL] else "there is no device 'all' now"
         paths = {offers[name].path for name in gone}
         yield Finding(
@@ -135,6 +154,7 @@ def _set_findings(
             severity="error",
             kind=kind,
             message=message,
+            hint=f"{_IN_USE}; else {REGENERATE}" if in_use else REGENERATE,
             devices=tuple(gone),
             path=paths.pop() if len(paths) == 1 else None,
             old=tuple(gone),
