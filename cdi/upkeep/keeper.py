@@ -107,12 +107,16 @@ class Keeper:
         owners = dict(_owners(self._scan, installed))
         targets: dict[str, Spec | None] = {}
         faults: list[Entry] = []
+        waiting: dict[str, int] = {}
         for kind in sorted(self._known if now_wanted.complete else now_wanted.kinds):
             old = installed[kind].spec if kind in installed else None
             if kind in now_wanted.faulty:
                 faults.append(_refused(kind, now_wanted.faulty[kind]))
                 continue
-            target = self._patience.kept(old, specs.get(kind), now, sure=kind not in now_wanted.unsure)
+            sure = kind not in now_wanted.unsure
+            target, kept = self._patience.kept(kind, old, specs.get(kind), now, sure=sure)
+            if kept:
+                waiting[kind] = len(kept)
             clash = _clash(target, owners)
             if clash is not None:
                 faults.append(clash)
@@ -124,7 +128,7 @@ class Keeper:
             faults=(*faults, *(_failure(error, kind) for kind, error in errors)),
             failed=any(not isinstance(error, _LASTING) for _, error in errors),
             devices=self._devices(installed, targets, done),
-            waiting={kind: number for kind in sorted(self._known) if (number := self._patience.waiting(kind))},
+            waiting=waiting,
         )
 
     def _tidy(self) -> None:

@@ -55,43 +55,36 @@ class Patience:
 
     def __init__(self, timing: Timing) -> None:
         self._timing = timing
-        self._losses: dict[tuple[str, str | None], _Loss] = {}
+        self._losses: dict[str, dict[str | None, _Loss]] = {}
 
-    def kept(self, old: Spec | None, new: Spec | None, now: float, *, sure: bool) -> Spec | None:
-        """Return the spec to have: the new one, with what must not be taken from the old one yet.
+    def kept(
+        self, kind: str, old: Spec | None, new: Spec | None, now: float, *, sure: bool
+    ) -> tuple[Spec | None, frozenset[str | None]]:
+        """Return the spec to have: the new one, with what must not be taken from the old one yet; and those parts.
 
         When the host could not be looked at in full, `sure` is false: nothing is given up, and waiting starts again.
         """
-        if old is None:
-            return new
         before, after = _parts(old), _parts(new)
-        kept = {
-            part
+        known = self._losses.pop(kind, {})
+        losses = {
+            part: _loss(known.get(part), after.get(part, _NOTHING), now, sure=sure)
             for part, had in before.items()
-            if self._keeps((old.kind, part), had, after.get(part, _NOTHING), now, sure=sure)
+            if _is_less(after.get(part, _NOTHING), had)
         }
-        for kind, part in [key for key in self._losses if key[0] == old.kind and key[1] not in before]:
-            del self._losses[kind, part]
-        return _merged(old, new, kept)
+        if losses:
+            self._losses[kind] = losses
+        kept = frozenset(part for part, loss in losses.items() if not (sure and self._is_over(loss, now)))
+        return (_merged(old, new, kept) if old is not None else new), kept
 
-    def waiting(self, kind: str) -> int:
-        """Return of how many parts of a kind a loss is waited out."""
-        return sum(key[0] == kind for key in self._losses)
+    def _is_over(self, loss: _Loss, now: float) -> bool:
+        return loss.looks >= self._timing.looks and now - loss.since >= self._timing.grace
 
-    def forget(self, kind: str) -> None:
-        """Give up what is known of a kind whose spec is gone."""
-        for key in [key for key in self._losses if key[0] == kind]:
-            del self._losses[key]
 
-    def _keeps(self, key: tuple[str, str | None], had: Weight, has: Weight, now: float, *, sure: bool) -> bool:
-        if not _is_less(has, had):
-            self._losses.pop(key, None)
-            return False
-        loss = self._losses.get(key)
-        if loss is None or not loss.looks or not sure or _is_less(has, loss.left):
-            loss = _Loss(now, 0, has)
-        self._losses[key] = _Loss(loss.since, loss.looks + sure, has)
-        return not (sure and loss.looks + 1 >= self._timing.looks and now - loss.since >= self._timing.grace)
+def _loss(known: _Loss | None, left: Weight, now: float, *, sure: bool) -> _Loss:
+    """Return a loss as it is after one more look."""
+    if known is None or not known.looks or not sure or _is_less(left, known.left):
+        return _Loss(now, int(sure), left)
+    return _Loss(known.since, known.looks + 1, left)
 
 
 def _parts(spec: Spec | None) -> Mapping[str | None, Weight]:
@@ -105,7 +98,7 @@ def _is_less(one: Weight, other: Weight) -> bool:
     return any(mine < its for mine, its in zip(one, other, strict=True))
 
 
-def _merged(old: Spec, new: Spec | None, kept: set[str | None]) -> Spec | None:
+def _merged(old: Spec, new: Spec | None, kept: frozenset[str | None]) -> Spec | None:
     """Return the new spec with the parts of the old one that are kept; None when no device is left."""
     if not kept - {None}:
         if new is None or not kept:

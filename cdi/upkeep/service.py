@@ -4,6 +4,7 @@ from __future__ import annotations
 
 __all__ = ["Service"]
 
+import gc
 import select
 from contextlib import suppress
 from pathlib import Path
@@ -169,6 +170,7 @@ class Service:
                 self._arm(watch, watch.paths)
         self._engine.look()
         self._follow()
+        gc.collect()  # a look leaves cycles behind, and who has nothing to do for a minute has the time
         if self._metrics_file is not None:
             try:
                 write_metrics(self._metrics_file, self._metrics.text())

@@ -161,6 +161,45 @@ def test_the_journal_gets_priorities(acme: Acme, tmp_path: Path) -> None:
     assert log.read_text().startswith("<6>wrote acme.example/npu: 2 devices [time has passed]\n")
 
 
+def test_without_packages_the_clock_and_a_glance_are_left(acme: Acme, tmp_path: Path) -> None:
+    missing = tmp_path / "missing"
+    missing.mkdir()
+    for package in ("pyudev", "inotify_simple"):
+        (missing / f"{package}.py").write_text(f"raise ImportError('no {package} here')\n")
+    path = f"{missing}:{ROOT}:{ROOT}/cli"
+    with watching(acme, "acme-npu", PYTHONPATH=path) as process:
+        wait_for(lambda: installed(acme))
+        acme.add_npu(1)
+        wait_for(lambda: installed(acme) == acme.specs())
+        process.terminate()
+        _, err = process.communicate(timeout=5)
+    warnings = [line for line in err.splitlines() if "warning: no " in line]
+    assert [line.partition("warning: ")[2].partition(" (")[0] for line in warnings] == [
+        "no uevents: no pyudev here",
+        "no word of changed files: watching directories needs the Python package inotify_simple",
+    ]
+    assert "watching 0 paths and no uevents" in err
+
+
+UEVENT = Path("/sys/class/mem/null/uevent")
+
+
+@pytest.mark.skipif(not os.access(UEVENT, os.W_OK), reason="needs root, and a /sys that is not read-only")
+def test_a_uevent_of_this_machine_makes_it_look(acme: Acme) -> None:
+    pytest.importorskip("pyudev")
+    profile = acme.root / "etc/cdi-tools/profiles.d/mem.yaml"  # what a profile looks at is no noise
+    profile.write_text(
+        "version: 1\nfamily: mem\nkind: acme.example/mem\nsummary: memory\n"
+        "devices: [{what: memory, sysfs: '/sys/class/mem/*', name: '{name}'}]\n"
+    )
+    with watching(acme, "mem", "-v", "--interval", "600") as process:
+        assert process.stderr is not None
+        while "more to watch" not in process.stderr.readline():
+            pass
+        UEVENT.write_text("change")
+        assert "nothing to do [change of mem null]" in process.stderr.readline()
+
+
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
