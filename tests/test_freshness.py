@@ -360,6 +360,23 @@ def test_a_file_of_another_tool_is_held_against_the_host_only(tmp_path: Path) ->
     assert [one.cause for one in found(tree, tmp_path, family="nvidia-gpu")] == ["conflict"]
 
 
+def test_a_version_that_runtimes_do_not_load_is_an_error_of_its_own(tmp_path: Path) -> None:
+    tree = tree_of("amd-igpu-dgpu")
+    install(tree, tmp_path, "amd-gpu")
+    (finding,) = found(tree, tmp_path, family="amd-gpu", max_version="0.6.0")
+    assert (finding.cause, finding.severity, finding.old, finding.new) == ("version", "error", ("0.7.0",), ("0.6.0",))
+    install(tree, tmp_path, "amd-gpu", max_version="0.6.0")
+    assert found(tree, tmp_path, family="amd-gpu", max_version="0.6.0") == []
+
+
+def test_what_cannot_be_lowered_is_not_gone(tmp_path: Path) -> None:
+    tree = tree_of("cloud-vm")
+    install(tree, tmp_path, "netdev")
+    (finding,) = found(tree, tmp_path, family="netdev", max_version="1.0.0")
+    assert (finding.cause, finding.old, finding.new) == ("version", ("1.1.0",), ("1.0.0",))
+    assert finding.hint.startswith("nothing of it is left then: cdi uninstall host.local/netdev; ")
+
+
 def changed_env(spec: cdi.Spec) -> cdi.Spec:
     return replace(spec, container_edits=replace(spec.container_edits, env=("A=1",)))
 

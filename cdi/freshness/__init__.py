@@ -13,10 +13,11 @@ from cdi.edits import append
 from cdi.encode import to_data
 from cdi.freshness.choices import alternatives, evident, in_words
 from cdi.freshness.facts import broken_parts
-from cdi.freshness.finding import Comparison, Finding
+from cdi.freshness.finding import REGENERATE, Comparison, Finding
 from cdi.freshness.findings import Offer, findings, shown
 from cdi.generation import generate
 from cdi.names import spec_name
+from cdi.versions import at_least
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -73,10 +74,13 @@ class _Comparer:
         main = _main([one for one, _ in owners])
         old = replace(main.spec, devices=tuple(device for _, used in owners for device in used))
         written: tuple[str, ...] = ()
+        too_new = self.too_new(old, new, main)
+        if too_new:
+            new = self.generated(self.part(kind), {"max_version": None})
         if new is None:
             found = [_hardware_gone(kind, old, main)]
         else:
-            new, choices = self.as_written(old, new)
+            new, choices = self.as_written(old, new, {"max_version": None} if too_new else {})
             offers = _offers(owners, main)
             also = self.by_other_names(old, offers, new)
             skipped = {one.what: one for one in self.discovery.skipped if not one.absent and one.what in offers}
@@ -85,13 +89,13 @@ class _Comparer:
             found = findings(
                 kind, offers, (new, *also), broken_parts([one.spec for one, _ in owners], self.host), skipped
             )
-            found += [] if found or _is_foreign(main) else _spec_findings(old, new, main)
+            found += [] if found or too_new or _is_foreign(main) else _spec_findings(old, new, main)
         return Comparison(
             kind=kind,
             path=str(main.path),
             changes=tuple(changes(old, new) if new is not None else _whole(old, None)),
             problems=tuple(problems),
-            findings=(*conflicts, *others, *found),
+            findings=(*conflicts, *others, *too_new, *found),
             written=written,
         )
 
@@ -112,11 +116,30 @@ class _Comparer:
         )
         return replace(self.discovery, found=tuple(found), shared=tuple(shared))
 
-    def as_written(self, old: Spec, new: Spec) -> tuple[Spec, dict[str, Any]]:
+    def too_new(self, old: Spec, new: Spec | None, main: LoadedSpec) -> list[Finding]:
+        """Return whether an installed spec has a newer version than it is to have; `new` is what that leaves of it."""
+        cap, own = self.given.get("max_version"), old.cdi_version.removeprefix("v")
+        if cap is None or at_least(cap, own):
+            return []
+        way_out = REGENERATE if new is not None else f"nothing of it is left then: cdi uninstall {old.kind}"
+        return [
+            Finding(
+                cause="version",
+                severity="error",
+                kind=old.kind,
+                message=f"it is CDI {own}, and runtimes that load no newer than {cap} skip the whole file",
+                hint=f"{way_out}; `--compat none` if no container of theirs is to have it",
+                path=str(main.path),
+                old=(own,),
+                new=(cap,),
+            )
+        ]
+
+    def as_written(self, old: Spec, new: Spec, base: Mapping[str, Any]) -> tuple[Spec, dict[str, Any]]:
         """Return what would be generated now with the choices that an installed spec was written with, and those."""
         part = self.part(old.kind)
         choices = evident(old, new, part.found, self.host)
-        choices = {name: choice for name, choice in choices.items() if name not in self.given}
+        choices = {name: choice for name, choice in choices.items() if name not in self.given} | dict(base)
         best, least = self.generated(part, choices) or new, choices
         count = len(list(changes(old, best)))
         for other in alternatives(old, best, choices) if count else ():

@@ -74,7 +74,7 @@ def _words(choices: Mapping[str, Any]) -> Iterator[str]:
         yield "without hooks"
     if "hook_program" in choices:
         yield f"with hooks of {choices['hook_program']}"
-    if "max_version" in choices:
+    if choices.get("max_version"):
         yield f"for CDI {choices['max_version']}"
 
 
