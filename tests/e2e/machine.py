@@ -57,10 +57,10 @@ class Machine:
             raise RuntimeError(message)
         self.process = int(process)
         self.root = Path(f"/proc/{process}/root")
-        for command in (CDI, HOOK):  # where an installation has them, and hooks are looked for
-            link = self.root / "usr/bin" / command.name
+        for program in (CDI, HOOK):  # where an installation has them, and hooks are looked for
+            link = self.root / "usr/bin" / program.name
             link.unlink(missing_ok=True)
-            link.symlink_to(command)
+            link.symlink_to(program)
 
     @property
     def _stdout(self) -> IO[str]:
