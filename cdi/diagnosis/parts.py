@@ -27,11 +27,11 @@ if TYPE_CHECKING:
 _MISSING = "host-mount-missing"
 _NODES = ("host-node-", "host-net-", "account-", "selinux-node")
 _WHY = {
-    "host-node-missing": "the container does not start, or opens what is not there: 'no such device or address'",
+    "host-node-missing": "the container does not start ('failed to stat CDI host device'), or opens what is not there",
     "host-node-numbers": "the node was renumbered since the spec was written",
-    "host-mount-missing": "the container does not start: 'error stat'ing file', 'no such file or directory'",
-    "host-hook-missing": "the container does not start: 'error executing hook', 'OCI runtime create failed'",
-    "host-hook-mode": "the container does not start: 'error executing hook … permission denied'",
+    "host-mount-missing": "the container does not start: 'error mounting', 'error stat'ing file'",
+    "host-hook-missing": "the container does not start: 'error running hook', 'error executing hook'",
+    "host-hook-mode": "the container does not start: 'error running hook … permission denied'",
     "mount-not-bind": "the container does not start: 'no such device'",
     "account-node": "in a rootless container a device is opened with the rights of the user",
     "selinux-node": "containers are confined unless they run with `--security-opt label=disable`",
