@@ -23,7 +23,7 @@ NamedReleases = Annotated[
     typer.Option(
         "--compat",
         metavar="RUNTIME",
-        help="Whether this loads them, podman-4.9 for example, or auto: what is installed here; repeatable.",
+        help="Also ask whether this loads them, podman-4.9 for example, or auto: what is installed here; repeatable.",
         show_default=False,
     ),
 ]
