@@ -15,8 +15,8 @@ UNITS = sorted(DEPLOY.glob("*.service"))
 DISCOVERY = Path(__file__).parents[2] / "cdi/discovery"
 RULES = DEPLOY / "90-cdi.rules"
 STARTERS = {"containerd", "docker", "crio", "podman", "k3s", "kubelet"}
-# Open are all devices, so that NVML works, and the network namespace of the host; and it is root.
-EXPOSURE = 1.8
+# Open are all devices, so that NVML works, /tmp, where pipes of MPS are, and the network namespace; and it is root.
+EXPOSURE = 2.0
 
 
 def said(*command: object) -> str:
