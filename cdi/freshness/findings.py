@@ -161,8 +161,15 @@ def _set_findings(
         )
     if come:
         message = f"{shown(come)} {'is' if len(come) == 1 else 'are'} on this host and not offered"
+        paths = {offer.path for offer in offers.values()}
         yield Finding(
-            cause="device-new", severity="warning", kind=kind, message=message, devices=tuple(come), new=tuple(come)
+            cause="device-new",
+            severity="warning",
+            kind=kind,
+            message=message,
+            devices=tuple(come),
+            path=paths.pop() if len(paths) == 1 else None,
+            new=tuple(come),
         )
 
 
