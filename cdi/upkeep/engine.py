@@ -78,8 +78,8 @@ class Engine:
         parts += [f"left alone: {len(self.outcome.faults)}"] if self.outcome.faults else []
         return ", ".join(parts)
 
-    def look(self) -> bool:
-        """Look, and do what is to be done; return whether all of it could be.
+    def look(self) -> None:
+        """Look, and do what is to be done; `outcome` has what came of it.
 
         Raises `UsageError` for a request that makes no sense from the start.
         """
@@ -102,7 +102,6 @@ class Engine:
         self.outcome = outcome
         self._metrics.took(outcome)
         self._pace.ended(self._clock(), failed=outcome.failed, waiting=pressing)
-        return not outcome.failed
 
     def _note(self, reason: str) -> None:
         if len(self._reasons) <= _REASONS:
