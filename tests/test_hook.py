@@ -7,6 +7,7 @@ import os
 import shutil
 import stat
 import struct
+import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -132,6 +133,12 @@ def test_a_configuration_that_includes_no_drop_ins_is_told_to(root: ContainerRoo
     assert (files / "etc/ld.so.conf").read_text() == "include /etc/ld.so.conf.d/*.conf\n" + text
 
 
+def test_drop_ins_of_another_folder_are_not_ours(root: ContainerRoot, files: Path) -> None:
+    (files / "etc/ld.so.conf").write_text("include /none/ld.so.conf.d/*.conf\n")
+    add_directories(root, ["/opt/driver"])
+    assert lines(files / "etc/ld.so.conf")[0] == "include /etc/ld.so.conf.d/*.conf"
+
+
 @pytest.mark.parametrize("include", ["include ld.so.conf.d/*.conf", "include /etc/ld.so.conf.d/*.conf # all"])
 def test_a_configuration_that_includes_drop_ins_is_left_alone(root: ContainerRoot, files: Path, include: str) -> None:
     (files / "etc/ld.so.conf").write_text(include)
@@ -203,7 +210,27 @@ def test_an_ldconfig_that_fails_is_an_error(root: ContainerRoot) -> None:
 def test_an_ldconfig_that_waits_for_ever_is_stopped(root: ContainerRoot, files: Path) -> None:
     os.mkfifo(files / "etc/ld.so.conf")
     with pytest.raises(CdiError, match=r"took more than 0\.3 s"):
-        run_ldconfig(root, "/sbin/ldconfig", (), longest=0.3)
+        run_ldconfig(root, "/sbin/ldconfig", ("-C", "/etc/marker-of-test"), longest=0.3)
+    time.sleep(0.2)
+    assert not [path for path in Path("/proc").glob("[0-9]*/cmdline") if b"/etc/marker-of-test" in read_if_there(path)]
+
+
+def read_if_there(path: Path) -> bytes:
+    try:
+        return path.read_bytes()
+    except OSError:  # the process has ended
+        return b""
+
+
+@needs_root
+def test_a_library_larger_than_the_memory_that_ldconfig_may_use_is_listed(root: ContainerRoot, files: Path) -> None:
+    library = next(Path("/lib").glob("*-linux-gnu/libc.so.6"))
+    (files / "opt/driver").mkdir(parents=True)
+    shutil.copy(library, files / "opt/driver/libc.so.6")
+    os.truncate(files / "opt/driver/libc.so.6", 6 << 30)  # a hole
+    call(root, "update-ldcache", "--folder", "/opt/driver")
+    cache = parse_ldcache((files / "etc/ld.so.cache").read_bytes())
+    assert [entry.path for entry in cache] == ["/opt/driver/libc.so.6"]
 
 
 def test_the_mode_is_that_of_the_file_in_the_container(root: ContainerRoot, files: Path) -> None:
@@ -329,7 +356,6 @@ def test_a_container_without_gpus_has_no_profile(root: ContainerRoot, files: Pat
     ("arguments", "message"),
     [
         ((), "no hook is named"),
-        (("nope",), "unknown hook 'nope'"),
         (("create-symlinks", "--folder", "/a"), "create-symlinks: option --folder not recognized"),
         (("create-symlinks", "--link"), "create-symlinks: option --link requires argument"),
         (("update-application-profile", "more"), "unexpected argument 'more'"),
@@ -338,6 +364,11 @@ def test_a_container_without_gpus_has_no_profile(root: ContainerRoot, files: Pat
 def test_wrong_arguments_are_told(arguments: tuple[str, ...], message: str) -> None:
     with pytest.raises(UsageError, match=message):
         parse(arguments)
+
+
+@pytest.mark.parametrize("front", [(), ("hook",), ("--debug", "hook"), ("-d",), ("--quiet=true",)])
+def test_flags_and_the_word_hook_stand_in_front(front: tuple[str, ...]) -> None:
+    assert parse([*front, "create-symlinks", "--link=a::/b"]) == Call("create-symlinks", {"link": ["a::/b"]})
 
 
 def test_arguments_are_those_of_the_vendors_program() -> None:

@@ -18,8 +18,10 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import pytest
 
+from cdi.discovery.ldcache import parse_ldcache
 from cdi.errors import CdiError
 from cdi.hook.calls import parse, perform
+from cdi.hook.nvidia import shadow_parameters
 from cdi.hook.root import ContainerRoot
 
 if TYPE_CHECKING:
@@ -70,10 +72,10 @@ class Scene(NamedTuple):
     ) -> subprocess.CompletedProcess[str]:
         """Run a hook in a mount namespace of its own, as a process; `before` is a shell script that prepares it."""
         program = self.bundle.parent / "cdi-hook"  # as pip writes it
-        program.write_text("from cdi_cli.hooking import main\nmain()\n")
+        paths = [str(REPOSITORY), str(REPOSITORY / "cli")]
+        program.write_text(f"import sys\nsys.path[:0] = {paths!r}\nfrom cdi_cli.hooking import main\nmain()\n")
         state = json.dumps({"ociVersion": "1.2.0", "id": "a", "status": "creating", "bundle": str(self.bundle)})
         script = f'set -e; {before}\nexec "$@"'
-        paths = f"{REPOSITORY}:{REPOSITORY}/cli"
         enter = ("unshare", "--mount", "--propagation", "private", "sh", "-c", script, "sh")
         return subprocess.run(
             [*enter, sys.executable, program, *arguments],
@@ -83,7 +85,7 @@ class Scene(NamedTuple):
             input=state,
             timeout=GRACE,
             cwd=self.files,
-            env={"PATH": os.environ["PATH"], "PYTHONPATH": paths, "FILES": str(self.files), **(env or {})},
+            env={"PATH": os.environ["PATH"], "FILES": str(self.files), **(env or {})},
         )
 
 
@@ -294,22 +296,77 @@ def _swapped_under(scene: Scene, *, by_steps: bool) -> int:
     return failed
 
 
-def test_a_hostile_environment_reaches_no_program(scene: Scene) -> None:
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [("GLIBC_TUNABLES", "glibc.malloc.check=3"), ("LD_LIBRARY_PATH", "."), ("LD_PRELOAD", "./evil.so")],
+)
+def test_an_environment_that_may_be_the_containers_is_refused(scene: Scene, name: str, value: str) -> None:
     (scene.files / "evil.so").write_bytes(b"\x7fELF not really")
-    env = {
-        "GLIBC_TUNABLES": "glibc.malloc.check=3",
-        "LD_LIBRARY_PATH": str(scene.files),
-        "LD_PRELOAD": str(scene.files / "evil.so"),
-        "PATH": str(scene.files / "sbin"),
-    }
+    # The shell that prepares the namespace is not the hook's: it sets the variable for what it starts.
+    result = scene.run("create-symlinks", "--link=a::/usr/lib/b", before=f"export {name}={value}")
+    assert result.returncode == 1
+    assert f"cdi-hook: error: the environment has {name}, maybe the container's own" in result.stderr
+    assert not (scene.files / "usr/lib/b").exists()
+
+
+def test_the_current_directory_is_no_place_of_modules(scene: Scene) -> None:
     programs_of_the_image(scene)
     before = scene.witness()
-    # The shell that prepares the namespace is not the hook's: it sets the variables for what it starts.
-    script = " ".join(f"export {name}='{text}';" for name, text in env.items())
-    result = scene.run("update-ldcache", "--folder=/opt/driver", before=script)
-    assert result.returncode == 0
+    assert scene.run("update-ldcache", "--folder=/opt/driver").returncode == 0
     assert scene.witness() == before
     assert not list(scene.files.rglob("ran"))
+
+
+VOLUME = 'mount --bind "$FILES" "$FILES"; cd "$FILES"; mkdir -p data; mount --bind "$FILES/../../host" "$FILES/data"; '
+
+
+@pytest.mark.parametrize("hook", HOOKS, ids=lambda hook: hook[0])
+def test_a_link_to_a_volume_brings_nothing_into_it(scene: Scene, hook: tuple[str, ...]) -> None:
+    """A volume is the host's, and whom the container runs as may not be able to write to it."""
+    replaced(scene.files / "etc").symlink_to("/data/etc")
+    replaced(scene.files / "usr/lib/x86_64-linux-gnu").symlink_to("/data/lib")
+    replaced(scene.files / "dev/dri").symlink_to("/data/dri")
+    before = scene.witness()
+    result = scene.run(*hook, before=VOLUME)
+    assert scene.witness() == before
+    if hook[0] in {"create-symlinks", "update-ldcache", "chmod"}:
+        assert result.returncode == 4
+        assert "it is in a volume, or in another file system of the host" in result.stderr
+
+
+def test_a_folder_of_a_volume_is_searched_but_not_written_to(scene: Scene) -> None:
+    """Else ldconfig makes links there, for each library that lacks the one of its name."""
+    library = next(Path("/lib").glob("*-linux-gnu/libc.so.6"))
+    shutil.copy(library, scene.host / "lib/libother.so")
+    before = scene.witness()
+    result = scene.run("update-ldcache", "--folder=/data/lib", before=VOLUME)
+    assert (result.returncode, result.stderr) == (0, "")
+    assert scene.witness() == before
+    cache = parse_ldcache((scene.files / "etc/ld.so.cache").read_bytes())
+    assert [entry.path for entry in cache] == ["/data/lib/libc.so.6"]
+
+
+def test_a_tmpfs_of_the_containers_own_is_written_to(scene: Scene) -> None:
+    own = 'mount --bind "$FILES" "$FILES"; cd "$FILES"; mount -t tmpfs tmpfs dev; mkdir dev/dri; '
+    link = "--link=../card0::/dev/dri/by-path/pci-card"
+    result = scene.run(
+        "create-symlinks", link, before=f'{own}set -- sh -c \'"$@"; readlink dev/dri/by-path/*\' sh "$@"'
+    )
+    assert (result.returncode, result.stdout, result.stderr) == (0, "../card0\n", "")
+
+
+def test_a_mount_in_the_place_of_a_link_stays(scene: Scene) -> None:
+    (scene.files / "usr/lib/libcuda.so").touch()
+    mounted = 'mount --bind "$FILES" "$FILES"; cd "$FILES"; mount --bind etc/hosts usr/lib/libcuda.so'
+    (scene.files / "etc/hosts").write_text("")
+    result = scene.run("create-symlinks", "--link=a::/usr/lib/libcuda.so", before=mounted)
+    assert (result.returncode, result.stderr) == (0, "")
+
+
+def test_a_hook_of_a_later_version_is_left_out(scene: Scene) -> None:
+    result = scene.run("make-coffee", "--sugar=2")
+    assert result.returncode == 0
+    assert result.stderr == "cdi-hook: there is no hook 'make-coffee'; the container starts without\n"
 
 
 def test_a_root_that_is_read_only_is_said(scene: Scene) -> None:
@@ -329,35 +386,46 @@ def test_a_root_that_is_read_only_is_said(scene: Scene) -> None:
 
 
 def test_the_drivers_parameters_are_hidden_in_the_container_only(scene: Scene) -> None:
-    parameters = scene.files / "proc/driver/nvidia/params"
-    parameters.parent.mkdir(parents=True)
-    parameters.write_text("ModifyDeviceFiles: 1\n")
-    code = """import sys
+    """Another file of /proc stands in for the driver's, whose rules are the same."""
+    code = """import os, sys
 from cdi.hook.nvidia import shadow_parameters
 from cdi.hook.root import ContainerRoot
 root = ContainerRoot(sys.argv[1])
-assert shadow_parameters(root, b"ModifyDeviceFiles: 0\\n")
-path = sys.argv[1] + "/proc/driver/nvidia/params"
+before = sorted(os.listdir(sys.argv[1] + "/proc/tty"))
+assert shadow_parameters(root, b"ModifyDeviceFiles: 0\\n", "/proc/tty/drivers")
+path = sys.argv[1] + "/proc/tty/drivers"
 print(open(path).read(), end="")
+assert sorted(os.listdir(sys.argv[1] + "/proc/tty")) == before
 try:
     open(path, "w")
 except OSError as error:
     print(error.strerror)
 """
-    paths = f"{REPOSITORY}:{REPOSITORY}/cli"
-    command = ["unshare", "--mount", "--propagation", "private", sys.executable, "-c", code, str(scene.files)]
-    result = subprocess.run(command, check=True, capture_output=True, text=True, env={"PYTHONPATH": paths})
-    assert result.stdout == "ModifyDeviceFiles: 0\nRead-only file system\n"
-    assert parameters.read_text() == "ModifyDeviceFiles: 1\n"
+    script = 'mount -t proc proc "$1/proc"; exec "$0" -c "$2" "$1"'
+    enter = ["unshare", "--mount", "--propagation", "private", "sh", "-c", script]
+    env = {"PYTHONPATH": f"{REPOSITORY}:{REPOSITORY}/cli", "PATH": os.environ["PATH"]}
+    command = [*enter, sys.executable, str(scene.files), code]
+    result = subprocess.run(command, check=False, capture_output=True, text=True, env=env)
+    assert (result.stdout, result.stderr) == ("ModifyDeviceFiles: 0\nRead-only file system\n", "")
+    assert "ModifyDeviceFiles" not in Path("/proc/tty/drivers").read_text()
+
+
+def test_nothing_is_mounted_over_a_file_of_the_image(scene: Scene) -> None:
+    (scene.files / "proc/driver/nvidia").mkdir(parents=True)
+    (scene.files / "proc/driver/nvidia/params").symlink_to("/etc/passwd")
+    (scene.files / "etc/passwd").write_text("")
+    root = ContainerRoot(str(scene.files))
+    assert shadow_parameters(root, b"ModifyDeviceFiles: 0\n") is False
+    root.close()
 
 
 @pytest.mark.parametrize(
     "text", ["", "[]", '{"bundle": "/no/such/bundle"}', '{"bundle": "/", "root": "/"}', "[" * 9999]
 )
 def test_a_state_that_is_not_one_is_an_error_and_no_bug(text: str) -> None:
-    code = "from cdi_cli.hooking import main; main()"
-    env = {"PYTHONPATH": f"{REPOSITORY}:{REPOSITORY}/cli"}
+    paths = [str(REPOSITORY), str(REPOSITORY / "cli")]
+    code = f"import sys; sys.path[:0] = {paths!r}; from cdi_cli.hooking import main; main()"
     command = [sys.executable, "-c", code, "create-symlinks", "--link=a::/b"]
-    result = subprocess.run(command, check=False, capture_output=True, text=True, input=text, env=env)
+    result = subprocess.run(command, check=False, capture_output=True, text=True, input=text, env={})
     assert result.returncode in {1, 2, 4}
     assert result.stderr.startswith("cdi-hook: error: ")

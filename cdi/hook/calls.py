@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 _SEPARATOR = "::"
 _COMPAT = "/usr/local/cuda/compat"
 _LDCONFIG = "/sbin/ldconfig"
+_FLAGS = frozenset({"--debug", "-d", "--quiet"})
 _READ_ONLY = frozenset({errno.EROFS})
 _NOT_POSSIBLE = frozenset({errno.EPERM, errno.EACCES, errno.ENOSYS, errno.EROFS})
 
@@ -55,12 +56,18 @@ class Hook(NamedTuple):
 
 
 def parse(arguments: Sequence[str]) -> Call:
-    """Return the call that `NAME [--OPTION VALUE]…` is; raise `UsageError`."""
-    name, *rest = arguments or ("",)
+    """Return the call that `[FLAG]… NAME [--OPTION VALUE]…` is; raise `UsageError`.
+
+    A hook of another name is one of a later version: containers start without it, as with NVIDIA's own program.
+    """
+    words = _without_flags(arguments)
+    if not words:
+        message = "no hook is named"
+        raise UsageError(message, hint=f"there are {', '.join(HOOKS)}")
+    name, *rest = words
     hook = HOOKS.get(name)
     if hook is None:
-        message = f"unknown hook {name!r}" if name else "no hook is named"
-        raise UsageError(message, hint=f"there are {', '.join(HOOKS)}")
+        return Call(name, {})
     try:
         given, more = getopt.getopt(list(rest), "", [*(f"{option}=" for option in hook.options), "container-spec="])
     except getopt.GetoptError as error:
@@ -87,14 +94,27 @@ def perform(call: Call, root: ContainerRoot) -> Outcome:
         raise
 
 
+def _without_flags(arguments: Sequence[str]) -> list[str]:
+    """Return the arguments from the name of the hook on; in front may be `hook`, as for nvidia-ctk, and flags."""
+    words = list(arguments)
+    while words and (words[0] == "hook" or words[0].partition("=")[0] in _FLAGS):
+        words.pop(0)
+    return words
+
+
 def _create_symlinks(call: Call, root: ContainerRoot) -> Iterator[str]:
     for pair in dict.fromkeys(call.all("link")):
         target, separator, path = pair.partition(_SEPARATOR)
         if not (target and separator and path) or _SEPARATOR in path:
             message = f"invalid link {pair!r}"
             raise UsageError(message, hint="a link is TARGET::PATH")
-        if root.link(path, target):
-            yield f"{path} -> {target}"
+        try:
+            if root.link(path, target):
+                yield f"{path} -> {target}"
+        except CdiError as error:
+            if not isinstance(error.__cause__, OSError) or error.__cause__.errno != errno.EBUSY:
+                raise
+            yield f"{path} stays: something is mounted there"
 
 
 def _update_ldcache(call: Call, root: ContainerRoot) -> Iterator[str]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 __all__ = ["LONGEST", "run_ldconfig"]
 
 import errno
+import fcntl
 import os
 import resource
 import signal
@@ -24,11 +25,15 @@ if TYPE_CHECKING:
 
 LONGEST = 30.0  # seconds; on a large image it takes about one
 _CPU = 5  # seconds; a thousand libraries take a tenth of one
-_MEMORY = 1 << 30
+_MEMORY = 512 << 20  # its own: not RLIMIT_AS, since it maps libraries whole, of many GB at times
 _FILE = 64 << 20  # bytes of the largest file it may write; a cache of 10 000 libraries has some 1 MiB
 _FILES = 256
+_ALL_FILES = 1 << 16
+_MAX_PROGRAM = 64 << 20
+_NOT_ALLOWED = frozenset({errno.EINVAL, errno.ENOSYS, errno.EPERM})
 _WRITABLE_BY_OTHERS = 0o022
 _FAILED = 127
+_SIGNALLED = 128  # and the signal's number, as shells say it
 _PIPE = 1 << 16  # bytes that a pipe holds
 _SAID = 1 << 12  # bytes of what is said that we keep
 _PT_INTERP = 3
@@ -38,9 +43,10 @@ _MAX_HEADERS = 64
 def run_ldconfig(root: ContainerRoot, program: str, arguments: Sequence[str], *, longest: float = LONGEST) -> None:
     """Run the host's ldconfig with a container's root as its own; raise `CdiError` when it fails.
 
-    The program is opened before the container's root becomes its root, and must need no loader, since that would be
-    the container's. It runs in namespaces of its own, which the host's mounts are not in, without network and
-    environment, with no capability but that of writing to any file, and within bounds of time and memory.
+    The program is copied to memory before the container's root becomes its root, and must need no loader, since that
+    would be the container's. It runs in namespaces of its own, with mounts that have neither devices nor programs and
+    are read-only below the root, without network and environment, with no capability but that of writing to any
+    file, and within bounds of time and memory.
     """
     executable = _open_program(program)
     read_end, write_end = os.pipe2(os.O_CLOEXEC | os.O_NONBLOCK)
@@ -80,10 +86,24 @@ def _open_program(program: str) -> int:
         except BaseException:
             os.close(descriptor)
             raise
-        return descriptor
+        try:
+            return _sealed_copy(descriptor)
+        finally:
+            os.close(descriptor)
     message = f"there is no {program!r} on this host"
     hint = "name it with --ldconfig-path, or do without: `cdi generate --disable-hook update-ldcache`"
     raise CdiError(message, hint=hint)
+
+
+def _sealed_copy(descriptor: int) -> int:
+    """Return a copy in memory that nobody can change: the host's file could be reached through the process's `exe`."""
+    content = memoryview(os.pread(descriptor, _MAX_PROGRAM, 0))
+    copy = os.memfd_create("ldconfig", os.MFD_CLOEXEC | os.MFD_ALLOW_SEALING)
+    while content:
+        content = content[os.write(copy, content) :]
+    seals = fcntl.F_SEAL_SEAL | fcntl.F_SEAL_SHRINK | fcntl.F_SEAL_GROW | fcntl.F_SEAL_WRITE
+    fcntl.fcntl(copy, fcntl.F_ADD_SEALS, seals)
+    return copy
 
 
 def _refuse_unfit(descriptor: int, path: str) -> None:
@@ -118,51 +138,84 @@ def _needs_loader(descriptor: int) -> bool:
 def _become(root: ContainerRoot, executable: int, arguments: Sequence[str], out: int) -> None:
     """Turn this process into ldconfig in the container's root; never return."""
     try:
-        os.setsid()  # what it starts, if anything, dies with it
-        null = os.open(os.devnull, os.O_RDWR | os.O_CLOEXEC)
-        os.dup2(null, 0)
-        os.dup2(out, 1)
-        os.dup2(out, 2)
-        _enter(root.fd)
+        os.setsid()
+        null = os.memfd_create("empty", os.MFD_CLOEXEC)
+        for number, descriptor in enumerate((null, out, out)):
+            os.dup2(descriptor, number)
+        os.fchdir(root.fd)  # the working directory goes along into the new mounts, an open directory does not
+        os.dup2(executable, 3, inheritable=False)
+        os.closerange(4, _ALL_FILES)  # what the runtime left open, too
+        _leave()
+        _in_new_processes()
+        _enter()
         _limit()
         kernel.keep_capabilities(kernel.CAP_DAC_OVERRIDE)
         kernel.no_new_privileges()
-        os.execve(executable, list(arguments), {})  # noqa: S606 - by its descriptor: there is no path to it any more
+        os.execve(3, list(arguments), {})  # noqa: S606 - by its descriptor: there is no path to it any more
     except OSError as error:
-        os.write(out, (error.strerror or str(error)).lower().encode())
+        os.write(2, (error.strerror or str(error)).lower().encode())
     except BaseException:  # noqa: BLE001 - a forked process must not go on as if it were its parent
-        os.write(out, b"an unexpected fault")
+        os.write(2, b"an unexpected fault")
     finally:
         os._exit(_FAILED)
 
 
-def _enter(root: int) -> None:
-    """Make an open directory the root of this process; afterwards there is no way to what was there before."""
-    os.fchdir(root)  # the working directory goes along into the new mounts, an open directory does not
-    kernel.unshare(kernel.NEW_MOUNTS | kernel.NEW_IPC | kernel.NEW_NETWORK)
-    kernel.mount(None, "/", kernel.RECURSIVE | kernel.PRIVATE)
-    here = os.open(".", os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC)
+def _leave() -> None:
+    """Leave the namespaces for new ones; a runtime that does not allow it has confined this process itself."""
+    new = kernel.NEW_MOUNTS | kernel.NEW_PROCESSES | kernel.NEW_IPC | kernel.NEW_NETWORK | kernel.NEW_UTS
     try:
-        tree = kernel.clone_mount(here, recursive=True)
-        kernel.attach(tree, here)
+        kernel.unshare(new)
+        kernel.mount(None, "/", kernel.RECURSIVE | kernel.PRIVATE)
     except OSError as error:
-        if error.errno != errno.ENOSYS:
+        if error.errno not in _NOT_ALLOWED:
             raise
-        os.chroot(".")  # before Linux 5.2; with the capabilities that it keeps it cannot leave this, either
+
+
+def _in_new_processes() -> None:
+    """Go on in a child, the first process of its namespace; this one ends as that does, which dies with it."""
+    child = os.fork()
+    if child == 0:
+        kernel.die_with_parent()
         return
-    finally:
-        os.close(here)
+    _, status = os.waitpid(child, 0)
+    code = os.waitstatus_to_exitcode(status)
+    os._exit(code if code >= 0 else _SIGNALLED - code)
+
+
+def _enter() -> None:
+    """Make the working directory the root of this process; afterwards there is no way to what was there before."""
+    try:
+        _pivot()
+    except OSError as error:
+        if error.errno not in _NOT_ALLOWED:
+            raise
+        # Before Linux 5.2, on an initramfs, or without the right to mount. With the capabilities that it keeps, and
+        # no other directory open, it cannot leave this, either.
+        os.chroot(".")
+        os.chdir("/")
+
+
+def _pivot() -> None:
+    here = os.open(".", os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC)
+    tree = kernel.clone_mount(here, recursive=True)
+    try:
+        kernel.restrict(tree, writable=not os.fstatvfs(tree).f_flag & os.ST_RDONLY)
+    except OSError as error:
+        if error.errno != errno.ENOSYS:  # before Linux 5.12
+            raise
+    kernel.attach(tree, here)
     os.fchdir(tree)
-    os.close(tree)
     kernel.pivot_root(".", ".")
     kernel.unmount(".", kernel.DETACH)
     os.chdir("/")
+    os.close(tree)
+    os.close(here)
 
 
 def _limit() -> None:
     for what, most in (
         (resource.RLIMIT_CPU, _CPU),
-        (resource.RLIMIT_AS, _MEMORY),
+        (resource.RLIMIT_DATA, _MEMORY),
         (resource.RLIMIT_FSIZE, _FILE),
         (resource.RLIMIT_NOFILE, _FILES),
         (resource.RLIMIT_CORE, 0),

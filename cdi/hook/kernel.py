@@ -9,10 +9,13 @@ __all__ = [
     "NEW_IPC",
     "NEW_MOUNTS",
     "NEW_NETWORK",
+    "NEW_PROCESSES",
+    "NEW_UTS",
     "PRIVATE",
     "RECURSIVE",
     "attach",
     "clone_mount",
+    "die_with_parent",
     "file_system",
     "keep_capabilities",
     "make_read_only",
@@ -21,6 +24,7 @@ __all__ = [
     "no_new_privileges",
     "open_in_root",
     "pivot_root",
+    "restrict",
     "unmount",
     "unshare",
 ]
@@ -41,8 +45,10 @@ _FSCONFIG_SET_STRING, _FSCONFIG_CMD_CREATE = 1, 6
 _ATTR_READ_ONLY, _ATTR_NO_SUID, _ATTR_NO_DEV, _ATTR_NO_EXEC = 0x1, 0x2, 0x4, 0x8
 BIND, RECURSIVE, PRIVATE = 0x1000, 0x4000, 0x40000
 DETACH = 0x2
-NEW_MOUNTS, NEW_IPC, NEW_NETWORK = 0x00020000, 0x08000000, 0x40000000  # include/uapi/linux/sched.h
-_PR_CAPBSET_DROP, _PR_SET_NO_NEW_PRIVS = 24, 38  # include/uapi/linux/prctl.h
+# include/uapi/linux/sched.h
+NEW_MOUNTS, NEW_UTS, NEW_IPC = 0x00020000, 0x04000000, 0x08000000
+NEW_PROCESSES, NEW_NETWORK = 0x20000000, 0x40000000
+_PR_SET_PDEATHSIG, _PR_CAPBSET_DROP, _PR_SET_NO_NEW_PRIVS = 1, 24, 38  # include/uapi/linux/prctl.h
 CAP_DAC_OVERRIDE = 1  # include/uapi/linux/capability.h
 _CAPABILITY_VERSION_3 = 0x20080522
 _LAST_CAPABILITY = 63  # of the 64 that the version has room for
@@ -84,6 +90,11 @@ def file_system(descriptor: int) -> int:
     return int(answer[0]) & 0xFFFFFFFF
 
 
+def die_with_parent() -> None:
+    """Have the kernel kill this process when its parent ends."""
+    _done(_libc.prctl(_PR_SET_PDEATHSIG, *map(ctypes.c_ulong, (9, 0, 0, 0))))
+
+
 def unshare(flags: int) -> None:
     """Give this process namespaces of its own."""
     _done(_libc.unshare(flags))
@@ -101,11 +112,7 @@ def unmount(target: str, flags: int) -> None:
 
 def pivot_root(new: str, old: str) -> None:
     """Make a mount the root of this mount namespace."""
-    number = {"x86_64": 155, "aarch64": 41, "riscv64": 41, "ppc64le": 203, "s390x": 217, "loongarch64": 41}
-    machine = os.uname().machine
-    if machine not in number:
-        raise OSError(38, f"pivot_root is not known on {machine}")
-    _syscall(number[machine], os.fsencode(new), os.fsencode(old))
+    _done(_libc.pivot_root(os.fsencode(new), os.fsencode(old)))
 
 
 def clone_mount(descriptor: int, name: str = "", *, recursive: bool = False) -> int:
@@ -133,9 +140,20 @@ def new_tmpfs(size: int) -> int:
 
 def make_read_only(tree: int) -> None:
     """Make a mount read-only (mount_setattr(2), Linux 5.12)."""
-    attributes = _MountAttr(_ATTR_READ_ONLY, 0, 0, 0)
+    _set_attributes(tree, _ATTR_READ_ONLY)
+
+
+def restrict(tree: int, *, writable: bool) -> None:
+    """Make a mount and all below it ones without devices and programs, and read-only but for itself if `writable`."""
+    _set_attributes(tree, _ATTR_READ_ONLY | _ATTR_NO_SUID | _ATTR_NO_DEV | _ATTR_NO_EXEC, at=_AT_RECURSIVE)
+    if writable:
+        _set_attributes(tree, 0, clear=_ATTR_READ_ONLY)
+
+
+def _set_attributes(tree: int, flags: int, *, clear: int = 0, at: int = 0) -> None:
+    attributes = _MountAttr(flags, clear, 0, 0)
     size = ctypes.c_size_t(ctypes.sizeof(attributes))
-    _syscall(_MOUNT_SETATTR, tree, b"", _AT_EMPTY_PATH, ctypes.byref(attributes), size)
+    _syscall(_MOUNT_SETATTR, tree, b"", _AT_EMPTY_PATH | at, ctypes.byref(attributes), size)
 
 
 def no_new_privileges() -> None:

@@ -6,9 +6,11 @@ __all__ = ["add_directories", "prefer_directory", "update_cache"]
 
 import platform
 import posixpath
+import stat
 import zlib
 from typing import TYPE_CHECKING
 
+from cdi.errors import CdiError
 from cdi.hook.confined import run_ldconfig
 
 if TYPE_CHECKING:
@@ -18,7 +20,10 @@ if TYPE_CHECKING:
 
 _CONF = "/etc/ld.so.conf"
 _CONF_D = "/etc/ld.so.conf.d"
+# Without the auxiliary cache, which is one hostile file less to read.
+_ARGUMENTS = ("-i", "-f", _CONF, "-C", "/etc/ld.so.cache")
 _INCLUDE = b"include /etc/ld.so.conf.d/*.conf\n"
+_DROP_INS = frozenset({b"/etc/ld.so.conf.d/*.conf", b"ld.so.conf.d/*.conf"})
 _MAX_CONF = 1 << 20
 _MAX_DROP_IN = 1 << 16
 _MAX_DROP_INS = 1000
@@ -35,7 +40,8 @@ def update_cache(root: ContainerRoot, folders: Sequence[str], ldconfig: str) -> 
     """
     add_directories(root, folders)
     if _is_glibc(root) or not _musl_loader(root):
-        run_ldconfig(root, ldconfig, ("-f", _CONF, "-C", "/etc/ld.so.cache"))
+        _refuse_odd_files(root)
+        run_ldconfig(root, ldconfig, _ARGUMENTS)
 
 
 def add_directories(root: ContainerRoot, folders: Sequence[str]) -> None:
@@ -59,6 +65,15 @@ def prefer_directory(root: ContainerRoot, folder: str) -> bool:
     return _write_list(root, "00-compat-cdi", [folder])
 
 
+def _refuse_odd_files(root: ContainerRoot) -> None:
+    """Raise at once for what would keep ldconfig waiting, as a FIFO does, until its time is over."""
+    for path in (_CONF, *(f"{_CONF_D}/{name}" for name in root.names(_CONF_D) if name.endswith(".conf"))):
+        found = root.status(path)
+        if found is not None and not (stat.S_ISREG(found.st_mode) or stat.S_ISDIR(found.st_mode)):
+            message = f"{path!r} of the container is not a regular file"
+            raise CdiError(message)
+
+
 def _write_list(root: ContainerRoot, name: str, folders: Iterable[str]) -> bool:
     text = "".join(f"{folder}\n" for folder in folders)
     return root.write(f"{_CONF_D}/{name}.conf", text.encode("utf-8", "surrogateescape"))
@@ -75,7 +90,7 @@ def _ensure_include(root: ContainerRoot) -> None:
 
 def _includes_drop_ins(line: bytes) -> bool:
     word, _, pattern = line.partition(b"#")[0].strip().partition(b" ")
-    return word == b"include" and any(part.endswith(b"ld.so.conf.d/*.conf") for part in pattern.split())
+    return word == b"include" and not _DROP_INS.isdisjoint(pattern.split())
 
 
 def _configured(root: ContainerRoot) -> set[str]:

@@ -6,6 +6,7 @@ __all__ = ["modified_parameters", "restrict_graphics", "shadow_parameters"]
 
 import errno
 import os
+import posixpath
 import re
 import stat
 from typing import TYPE_CHECKING
@@ -16,6 +17,7 @@ from cdi.hook import kernel
 if TYPE_CHECKING:
     from cdi.hook.root import ContainerRoot
 
+_PROC = 0x9FA0  # PROC_SUPER_MAGIC of include/uapi/linux/magic.h
 _PARAMETERS = "/proc/driver/nvidia/params"
 _MODIFIES = re.compile(rb"^(ModifyDeviceFiles:[ \t]*)1[ \t]*$", re.MULTILINE)
 _MAX_PARAMETERS = 1 << 16
@@ -38,21 +40,26 @@ def modified_parameters(path: str = _PARAMETERS) -> bytes | None:
     return modified if times else None
 
 
-def shadow_parameters(root: ContainerRoot, content: bytes) -> bool:
+def shadow_parameters(root: ContainerRoot, content: bytes, path: str = _PARAMETERS) -> bool:
     """Show other parameters of the driver to a container; return False where it has none.
 
     Its user-space part makes device nodes in `/dev` else, those of GPUs too that the container was not given. A
     file in memory is mounted over the container's own; no file of the container is touched.
     """
-    target = root.place(_PARAMETERS)
+    target = root.place(path)
     if target is None:
         return False
+    folder = root.place(posixpath.dirname(path))
     try:
-        _mount_over(target, content)
+        if folder is None or {kernel.file_system(target), kernel.file_system(folder)} != {_PROC}:
+            return False  # an image's own file: no driver reads that
+        _mount_over(target, folder, content)
     except OSError as error:
-        raise FileError.from_os(error, "mount over", _PARAMETERS) from error
+        raise FileError.from_os(error, "mount over", path) from error
     finally:
         os.close(target)
+        if folder is not None:
+            os.close(folder)
     return True
 
 
@@ -71,13 +78,22 @@ def restrict_graphics(root: ContainerRoot) -> bool:
     return root.write(_PROFILE, text.encode(), mode=0o444)
 
 
-def _mount_over(target: int, content: bytes) -> None:
+def _mount_over(target: int, folder: int, content: bytes) -> None:
+    """Mount a file in memory over `target`.
+
+    Its file system covers the folder for that moment: before Linux 6.15 a file of one that is mounted nowhere
+    cannot be mounted by itself.
+    """
     tmpfs = kernel.new_tmpfs(max(len(content), 1))
     try:
         descriptor = os.open("params", os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o444, dir_fd=tmpfs)
         with open(descriptor, "wb") as file:  # noqa: PTH123 - of a descriptor
             file.write(content)
-        tree = kernel.clone_mount(tmpfs, "params")
+        kernel.attach(tmpfs, folder)
+        try:
+            tree = kernel.clone_mount(tmpfs, "params")
+        finally:
+            kernel.unmount(f"/proc/self/fd/{tmpfs}", kernel.DETACH)
     finally:
         os.close(tmpfs)
     try:

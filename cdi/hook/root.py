@@ -3,7 +3,8 @@
 A path is resolved once, to a descriptor, and all that is done is done to that: what a container, or another one that
 shares a volume with it, puts in place of a directory or link meanwhile changes nothing. Nothing is ever opened for
 writing that was there before: files are written under a new name and then renamed. Devices, FIFOs and sockets are not
-opened at all. The file systems of the kernel, where a name may be a switch, are not written to.
+opened at all. The file systems of the kernel, where a name may be a switch, are not written to, and
+neither are volumes: an image can lead any path to one with a link.
 """
 
 from __future__ import annotations
@@ -19,6 +20,7 @@ from typing import TYPE_CHECKING
 
 from cdi.errors import CdiError, FileError
 from cdi.hook.kernel import file_system, open_in_root
+from cdi.hook.mounts import is_own_place
 
 if TYPE_CHECKING:
     from collections.abc import Generator
@@ -29,6 +31,8 @@ _NEW = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
 _READ = os.O_RDONLY | os.O_NONBLOCK | os.O_NOCTTY | os.O_CLOEXEC
 _CHUNK = 1 << 16
 _MAX_NAMES = 10_000
+_TRIES = 64
+_NO_OPENAT2 = frozenset({errno.ENOSYS, errno.EPERM})  # before Linux 5.6, and by old filters of system calls
 # include/uapi/linux/magic.h: proc, sysfs, cgroup, cgroup2, debugfs, tracefs, securityfs, selinux, bpf, configfs,
 # pstore, efivarfs
 _KERNELS_OWN = frozenset(
@@ -149,7 +153,7 @@ class ContainerRoot:
         with _told("change the mode of", path), self._open(path) as found:
             if found is None:
                 return False
-            _refuse_kernels_own(found)
+            self._refuse_others(found)
             there = os.fstat(found)
             if stat.S_ISREG(there.st_mode) and there.st_nlink > 1:
                 raise OSError(errno.EPERM, "the file has other names, which may not be the container's")
@@ -185,7 +189,7 @@ class ContainerRoot:
             raise OSError(errno.EISDIR, os.strerror(errno.EISDIR))
         descriptor = self._directory(directory, mode)
         try:
-            _refuse_kernels_own(descriptor)
+            self._refuse_others(descriptor)
             yield descriptor, name
         finally:
             os.close(descriptor)
@@ -200,22 +204,32 @@ class ContainerRoot:
         above, name = posixpath.split(path)
         parent = self._directory(above, mode)
         try:
-            _refuse_kernels_own(parent)
+            self._refuse_others(parent)
             with suppress(FileExistsError):  # another hook's, or a link to nothing, which the next step refuses
                 os.mkdir(name, mode, dir_fd=parent)
             return os.open(name, _DIRECTORY | os.O_NOFOLLOW, dir_fd=parent)
         finally:
             os.close(parent)
 
+    def _refuse_others(self, descriptor: int) -> None:
+        """Raise when what is written there is not seen by this container alone."""
+        if file_system(descriptor) in _KERNELS_OWN:
+            raise OSError(errno.EPERM, "it is in a file system of the kernel")
+        if not is_own_place(descriptor, self.fd):
+            raise OSError(errno.EXDEV, "it is in a volume, or in another file system of the host")
+
     def _resolved(self, path: str, flags: int) -> int:
-        if not self._by_steps:
+        tries = 0 if self._by_steps else _TRIES
+        for _ in range(tries):
             try:
                 return open_in_root(self.fd, _clean(path), flags)
             except OSError as error:
-                if error.errno != errno.ENOSYS:
+                if error.errno in _NO_OPENAT2:
+                    self._by_steps = True
+                    break
+                if error.errno != errno.EAGAIN:  # something was renamed while the kernel went up a `..`
                     raise
-                self._by_steps = True
-        from cdi.rooted import Directory  # noqa: PLC0415 - for old kernels only
+        from cdi.rooted import Directory  # noqa: PLC0415 - for old kernels, or under attack
 
         return Directory(f"/proc/self/fd/{self.fd}").open_path(_clean(path), flags)
 
@@ -223,11 +237,6 @@ class ContainerRoot:
 def _clean(path: str) -> str:
     """Return an absolute path without dots: `..` is the container's to mean, and no hook needs it."""
     return posixpath.normpath("/" + path.lstrip("/"))
-
-
-def _refuse_kernels_own(descriptor: int) -> None:
-    if file_system(descriptor) in _KERNELS_OWN:
-        raise OSError(errno.EPERM, "it is in a file system of the kernel")
 
 
 def _rename(temporary: str, name: str, directory: int) -> None:

@@ -6,15 +6,32 @@ __all__ = ["main", "run"]
 
 import os
 import sys
+from typing import TYPE_CHECKING
 
 from cdi.errors import CdiError, UsageError
 from cdi.hook.calls import HOOKS, Outcome, parse, perform
 from cdi.hook.root import ContainerRoot
 from cdi.hook.state import root_of
 
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
 _BUG = 70
 _MAX_STATE = (16 << 20) + 1
 _DEBUG = "NVIDIA_CTK_DEBUG"
+_LOADS_OTHERS = frozenset(
+    {
+        "GLIBC_TUNABLES",
+        "LD_AUDIT",
+        "LD_LIBRARY_PATH",
+        "LD_PRELOAD",
+        "PYTHONHOME",
+        "PYTHONPATH",
+        "PYTHONPLATLIBDIR",
+        "PYTHONUSERBASE",
+        "PYTHONWARNINGS",
+    }
+)
 
 
 def main() -> None:
@@ -30,8 +47,9 @@ def main() -> None:
 
 def run(arguments: list[str]) -> Outcome:
     """Run `[hook] NAME [OPTION]…` for the container whose state is on stdin."""
-    words = arguments[1:] if arguments[:1] == ["hook"] else arguments  # as nvidia-ctk is called
-    call = parse(words)
+    call = parse(arguments)
+    if call.name not in HOOKS:
+        return Outcome([], [f"there is no hook {call.name!r}; the container starts without"])
     os.umask(0o022)
     root = ContainerRoot(root_of(_state(call.one("container-spec"))))
     try:
@@ -47,6 +65,7 @@ def _guarded(arguments: list[str]) -> int:
             _say(f"  {name}\n      {hook.summary}")
         return 0 if arguments else UsageError.exit_code
     try:
+        _refuse(os.environ)
         said = run(arguments)
     except CdiError as error:
         _say(f"cdi-hook: error: {_printable(error.message)}")
@@ -59,6 +78,13 @@ def _guarded(arguments: list[str]) -> int:
     for line in (*said.lost, *(said.done if os.environ.get(_DEBUG) == "true" else ())):
         _say(f"cdi-hook: {_printable(line)}")
     return 0
+
+
+def _refuse(environment: Mapping[str, str]) -> None:
+    """Raise for an environment that loads other files into this program, as an image can choose it."""
+    if found := sorted(_LOADS_OTHERS & environment.keys()):
+        message = f"the environment has {', '.join(found)}, maybe the container's own"
+        raise CdiError(message, hint="give the hook of the spec an `env`: else older runc gives it the container's")
 
 
 def _state(path: str | None) -> bytes:

@@ -28,6 +28,7 @@ if TYPE_CHECKING:
 CDI = str(Path(sys.executable).with_name("cdi"))
 SPECS = 1000
 ONE_SERVER = 8  # GPUs
+HOOK = str(Path(CDI).with_name("cdi-hook"))
 MEMORY_OF_PEER = 79  # MB, what the Go command takes to list the devices of 1000 specs
 
 READ = "import sys, {module}, pathlib; [{load} for f in pathlib.Path(sys.argv[1]).iterdir()]"
@@ -149,6 +150,7 @@ def budgets(folder: Path) -> list[Budget]:
             for functions in (128, 512)
         ),
         *(_gpu_budgets(folder, python("import typer")) if os.geteuid() == 0 else ()),
+        *(_hook_budgets(folder, python("pass")) if os.geteuid() == 0 else ()),
         Budget(
             work="import cdi / pass",
             ours=python("import cdi"),
@@ -176,6 +178,25 @@ def _gpu_budgets(folder: Path, typer: Sequence[str]) -> Iterator[Budget]:
         allowed=None,  # a second
         turns=5,
     )
+
+
+def _hook_budgets(folder: Path, nothing: Sequence[str]) -> Iterator[Budget]:
+    """Yield what containers wait for when they start."""
+    (folder / "bundle/rootfs/opt/lib").mkdir(parents=True)
+    (folder / "bundle/config.json").write_text('{"root": {"path": "rootfs"}}')
+    state = folder / "state.json"
+    state.write_text(json.dumps({"ociVersion": "1.2.0", "bundle": str(folder / "bundle")}))
+    for hook, allowed in (
+        (("create-symlinks", "--link=a::/opt/lib/b"), 3),
+        (("update-ldcache", "--folder=/opt/lib"), None),
+    ):
+        yield Budget(
+            work=f"cdi-hook {hook[0]} / pass",
+            ours=[HOOK, *hook, f"--container-spec={state}"],
+            yardstick=nothing,
+            allowed=allowed,
+            turns=15,
+        )
 
 
 def run(command: Sequence[str]) -> Cost:
