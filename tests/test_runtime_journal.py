@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import signal
 import stat
@@ -283,6 +284,31 @@ def test_a_broken_journal_says_so(root: Path) -> None:
     for function in (undo, planned_undo):
         with pytest.raises(FileError, match=r"cannot read '000001\.json' of the journal"):
             function("containerd", root=str(root))
+
+
+@pytest.mark.parametrize("field", ["path", "made"])
+def test_a_planted_journal_leads_nowhere_else(root: Path, field: str, tmp_path_factory: pytest.TempPathFactory) -> None:
+    apply(plan(b"old", b"new"), root=str(root))
+    file = root / JOURNAL / "containerd/000001.json"
+    outside = tmp_path_factory.mktemp("outside")
+    there = f"/etc/../../{os.path.relpath(outside, root.parent)}"
+    planted: dict[str, object] = {"path": f"{there}/file"} if field == "path" else {"made": [there]}
+    file.write_text(json.dumps(json.loads(file.read_text()) | planted))
+    for function in (undo, planned_undo):
+        with pytest.raises(FileError, match="its paths are not those of a root"):
+            function("containerd", root=str(root), force=True)
+    assert list(outside.iterdir()) == []
+
+
+@pytest.mark.skipif(not as_root, reason="only root may give files away")
+@pytest.mark.parametrize("name", ["containerd/000001.json", "containerd"])
+def test_a_journal_of_another_user_is_not_believed(root: Path, name: str) -> None:
+    apply(plan(b"old", b"new"), root=str(root))
+    os.chown(root / JOURNAL / name, 4711, 4711)
+    for function in (undo, planned_undo):
+        with pytest.raises(FileError, match="belongs to another user"):
+            function("containerd", root=str(root), force=True)
+    assert (root / MAIN[1:]).read_bytes() == b"new"
 
 
 # Kills.

@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from cdi.errors import CdiError, FileConflict, FileError, NothingFound
-from cdi.files import Attributes, lock_open, os_errors, put, read_in, remove_stale, sync_directory
+from cdi.files import Attributes, lock_open, open_in, os_errors, put, read_open, remove_stale, sync_directory
 from cdi.runtimes.config.place import Kept, directory_of, kept, missing_above, settled
 from cdi.runtimes.config.plan import Action, Change, Plan
 
@@ -115,12 +115,19 @@ class _Journal:
         names = self._names()
         if not names:
             return None
-        content = read_in(self._directory, names[-1])
+        with os_errors("read", f"{names[-1]} of the journal in {_HOME}"):
+            descriptor = open_in(self._directory, names[-1])
+            owners = {os.fstat(opened).st_uid for opened in (self._directory, descriptor)}
+            content = read_open(descriptor, names[-1])
+        if not owners <= {0, os.geteuid()}:
+            raise _foreign(names[-1], "it, or its directory, belongs to another user")
         try:
-            return msgspec.json.decode(content or b"", type=Entry)
+            entry = msgspec.json.decode(content, type=Entry)
         except msgspec.MsgspecError as error:
-            message = f"cannot read {names[-1]!r} of the journal in {_HOME}: {error}"
-            raise FileError(message, hint="what it knew of the last change is lost; remove it to go on") from error
+            raise _foreign(names[-1], str(error)) from error
+        if not all(map(_is_settled, (entry.path, *entry.made))):
+            raise _foreign(names[-1], "its paths are not those of a root")
+        return entry
 
     def push(self, entry: Entry) -> None:
         """Write down a change that is about to be made."""
@@ -207,6 +214,16 @@ def _refuse_other(change: Change, present: Kept | None) -> None:
     if _content(present) != change.old:
         message = f"{change.path!r} was changed by somebody else just now"
         raise FileConflict(message, hint="nothing was written; try again")
+
+
+def _is_settled(path: str) -> bool:
+    """Return whether a path is as `settled` gives it: nothing in it leads up and out of a root."""
+    return path.startswith("/") and not {"", ".", ".."} & set(path.split("/")[1:])
+
+
+def _foreign(name: str, why: str) -> FileError:
+    message = f"cannot read {name!r} of the journal in {_HOME}: {why}"
+    return FileError(message, hint="what it knew of the last change is lost; remove it to go on")
 
 
 def _content(file: Kept | None) -> bytes | None:
