@@ -89,7 +89,7 @@ def engine(
 @pytest.fixture
 def ready(engine: Engine) -> Engine:
     """Return each runtime, running, with CDI switched on."""
-    if engine.switched:
+    if engine.is_off:
         done = engine.machine.cdi("runtime", "enable", engine.name)
         assert done.returncode == 0, done.stderr
     engine.start()

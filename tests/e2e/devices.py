@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-__all__ = ["gives", "offer"]
+__all__ = ["gives", "offer", "touch"]
 
 import json
+import os
+import time
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -25,3 +27,9 @@ def offer(directory: Path, device: str, *, version: str = "0.5.0") -> str:
 def gives(engine: Engine, device: str) -> bool:
     """Tell whether a container gets the device; a runtime with CDI off may start it without a word."""
     return engine.run(device, script="echo $CDI_DEVICE").stdout.strip() == device.rpartition("=")[2]
+
+
+def touch(path: Path, *, later: float = 0) -> None:
+    """Make a file one that was changed now, or some seconds later than now."""
+    now = time.time() + later
+    os.utime(path, (now, now))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-__all__ = ["ENGINES", "Containerd", "Ctr", "Docker", "Engine", "Podman"]
+__all__ = ["ENGINES", "LIMITS", "Containerd", "Ctr", "Docker", "Engine", "OldContainerd", "Podman"]
 
 import itertools
 import json
@@ -29,7 +29,7 @@ class Engine(ABC):
     """A container runtime of a machine."""
 
     name: str  # as in `cdi.compat.RUNTIMES`
-    switched = False  # whether it has a switch for CDI
+    is_off = False  # whether CDI is to be switched on first
     config: str  # the file that its settings are in, below the root
     daemon: Daemon | None = None
 
@@ -110,7 +110,6 @@ class Containerd(Engine):
     """Containerd as a kubelet uses it: through its CRI socket, with device names in a field of the request."""
 
     name = "containerd"
-    switched = True
     config = "etc/containerd/config.toml"
     socket = "run/containerd/containerd.sock"
     cri: Client | None = None
@@ -160,6 +159,12 @@ class Containerd(Engine):
         return self.cri
 
 
+class OldContainerd(Containerd):
+    """Containerd 1.7, which has CDI off."""
+
+    is_off = True
+
+
 class Ctr(Containerd):
     """Containerd's own client, which reads the specs itself."""
 
@@ -177,7 +182,6 @@ class Ctr(Containerd):
 
 class Docker(Engine):
     name = "docker"
-    switched = True
     config = "etc/docker/daemon.json"
     socket = "run/docker.sock"
 
@@ -217,5 +221,5 @@ ENGINES: dict[str, tuple[str | None, type[Engine]]] = {
     "forky-containerd": ("forky", Containerd),
     "forky-ctr": ("forky", Ctr),
     "forky-docker": ("forky", Docker),
-    "trixie-containerd": ("trixie", Containerd),
+    "trixie-containerd": ("trixie", OldContainerd),
 }

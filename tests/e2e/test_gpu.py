@@ -88,6 +88,7 @@ def test_a_gpu_arrives_with_the_hooks_of_cdi(ready: Engine, driver: Path) -> Non
     assert container.stdout.splitlines() == [f"libcuda.so.{VERSION}", "cuda of the host", "libnvidia-ml.so.1"]
 
 
+@pytest.mark.parametrize("engine", ["host-podman", "forky-containerd"], indirect=True)
 def test_hooks_run_in_their_order_with_their_arguments(ready: Engine, driver: Path, tmp_path: Path) -> None:
     hook = tmp_path / "nvidia-cdi-hook"
     hook.write_text(HOOK)
@@ -117,6 +118,7 @@ def test_a_spec_whose_hooks_are_missing_is_not_installed(machine: Machine, drive
     assert machine.cdi("generate", "nvidia-gpu", "--driver-root", driver, "-o", "json").returncode == 0
 
 
+@pytest.mark.parametrize("engine", ["host-podman", "forky-containerd"], indirect=True)
 def test_what_was_renumbered_since_is_the_right_device_all_the_same(ready: Engine, driver: Path) -> None:
     options = ("--driver-root", driver, "--no-hooks", "--install")
     assert ready.machine.cdi("generate", "nvidia-gpu", *options).returncode == 0

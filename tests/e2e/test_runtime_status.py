@@ -3,16 +3,14 @@
 from __future__ import annotations
 
 import json
-import os
 import re
 import subprocess
-import time
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
 from cdi.versions import VERSIONS
-from tests.e2e.devices import gives, offer
+from tests.e2e.devices import gives, offer, touch
 from tests.e2e.engines import Containerd, Docker
 from tests.e2e.machine import CDI
 
@@ -65,9 +63,9 @@ def test_a_daemon_is_seen_to_be_older_than_its_configuration(ready: Engine) -> N
     assert status(ready)["daemon"]["outdatedBy"] == []
     path = ready.machine.root / ready.config
     path.write_text(path.read_text() + "\n")
-    os.utime(path, (time.time() + 60,) * 2)
+    touch(path, later=60)
     assert status(ready)["daemon"]["outdatedBy"] == [f"/{ready.config}"]
-    os.utime(path, (time.time(),) * 2)
+    touch(path)
     ready.restart()
     assert status(ready)["daemon"]["outdatedBy"] == []
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import re
+from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -18,7 +19,7 @@ from cdi.report import check
 from cdi.versions import at_least
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterator
 
     from tests.e2e.engines import Engine
     from tests.e2e.machine import Machine
@@ -60,7 +61,12 @@ class Vector(NamedTuple):
     rules: frozenset[str]
 
 
-def vectors(version: str) -> Iterable[Vector]:
+@cache
+def vectors(version: str) -> tuple[Vector, ...]:
+    return tuple(_vectors(version))
+
+
+def _vectors(version: str) -> Iterator[Vector]:
     for line in VECTORS.read_text().splitlines():
         row = json.loads(line)
         text = VERSION.sub(rf"\g<1>{version}", row["text"], count=1)
@@ -133,6 +139,9 @@ def test_a_null_entry_is_not_even_installed_by_force(name: str, machine: Machine
     assert machine.specs() == []
 
 
+@pytest.mark.parametrize(
+    "engine", ["host-podman", "trixie-containerd", "forky-containerd", "forky-docker"], indirect=True
+)
 @pytest.mark.parametrize("name", ["null-mounts", "one-letter-v-device"])
 def test_such_a_file_put_there_by_hand_keeps_a_runtime_down_until_it_is_gone(name: str, ready: Engine) -> None:
     if tuple(map(int, ready.version.split(".")[:2])) > CRASH[ready.name]:
