@@ -81,6 +81,33 @@ def test_a_spec_of_other_choices_is_fresh_without_them(host: str, options: dict[
     ]
 
 
+@pytest.mark.parametrize(
+    ("host", "names"),
+    [
+        ("mixed-vendors", ["uuid"]),  # which AMD's and Intel's GPUs do not have
+        ("gb200", ["bdf"]),  # nor do IMEX channels
+        ("npu-laptop", ["index"]),
+        ("npu-laptop", ["bdf", "card", "index"]),
+    ],
+    ids=str,
+)
+def test_names_that_only_some_kinds_have_are_fresh_for_all(host: str, names: list[str], tmp_path: Path) -> None:
+    tree = tree_of(host)
+    install(tree, tmp_path, names=names)
+    compared_kinds = compared(tree, tmp_path, names=names)
+    assert len(compared_kinds) > 1
+    assert [one.findings for one in compared_kinds] == [()] * len(compared_kinds)
+
+
+@pytest.mark.parametrize("host", ["mi210", "mi300x-cpx", "flex-sriov", "h100-8gpu", "gaudi3"])
+def test_devices_of_every_name_that_they_have_are_fresh(host: str, tmp_path: Path) -> None:
+    tree = tree_of(host)
+    sorts = sorted({sort for one in cdi.discover(Host.from_tree(tree)).found for sort in one.names})
+    assert len(sorts) > 2
+    install(tree, tmp_path, names=sorts)
+    assert [finding for one in compared(tree, tmp_path) for finding in one.findings] == []
+
+
 def test_the_choices_that_a_spec_shows_are_named(tmp_path: Path) -> None:
     tree = tree_of("a100-mig")
     install(tree, tmp_path, "nvidia-gpu", names=["uuid"], hooks=False, all_device=False, numbers=True)

@@ -23,12 +23,13 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
     from pathlib import Path
 
-    from cdi.discovery import Discovery
+    from cdi.discovery import Discovery, Found
     from cdi.host import Host
     from cdi.model import Device, Spec
     from cdi.registry import LoadedSpec, Registry
 
 _DEFAULTS: Mapping[str, Any] = generate.__kwdefaults__ or {}
+_OF_ALL = frozenset({"vendor", "class_", "names", "devices"})  # options about the kinds of a host together
 
 
 def compare(discovery: Discovery, registry: Registry, host: Host, **options: Any) -> tuple[Comparison, ...]:
@@ -76,7 +77,7 @@ class _Comparer:
         written: tuple[str, ...] = ()
         too_new = self.too_new(old, new, main)
         if too_new:
-            new = self.generated(self.part(kind), {"max_version": None})
+            new = self.generated(kind, {"max_version": None})
         if new is None:
             found = [_hardware_gone(kind, old, main)]
         else:
@@ -103,18 +104,14 @@ class _Comparer:
         """Yield what there would be under every name, if a file of another tool uses one that we would not."""
         names = {device.name for device in new.devices}
         if any(offer.foreign and name not in names for name, offer in offers.items()):
-            part = self.part(old.kind)
-            sorts = {sort for one in part.found for sort in one.names}
-            specs = (self.generated(part, {"names": strategy}) for strategy in ((), tuple(sorted(sorts))))
+            sorts = {sort for one in self.found(old.kind) for sort in one.names}
+            specs = (self.generated(old.kind, {"names": strategy}) for strategy in ((), tuple(sorted(sorts))))
             yield from (spec for spec in specs if spec is not None)
 
-    def part(self, kind: str) -> Discovery:
-        if {"vendor", "class_"} & self.given.keys():  # which are for the only kind
-            return self.discovery
-        found, shared = (
-            [one for one in of if one.kind == kind] for of in (self.discovery.found, self.discovery.shared)
-        )
-        return replace(self.discovery, found=tuple(found), shared=tuple(shared))
+    def found(self, kind: str) -> list[Found]:
+        """Return the devices of a kind, by whatever vendor or class it is to be called."""
+        renamed = bool({"vendor", "class_"} & self.given.keys())  # which are for the only kind
+        return [one for one in self.discovery.found if renamed or one.kind == kind]
 
     def too_new(self, old: Spec, new: Spec | None, main: LoadedSpec) -> list[Finding]:
         """Return whether an installed spec has a newer version than it is to have; `new` is what that leaves of it."""
@@ -137,25 +134,24 @@ class _Comparer:
 
     def as_written(self, old: Spec, new: Spec, base: Mapping[str, Any]) -> tuple[Spec, dict[str, Any]]:
         """Return what would be generated now with the choices that an installed spec was written with, and those."""
-        part = self.part(old.kind)
-        choices = evident(old, new, part.found, self.host)
+        choices = evident(old, new, self.found(old.kind), self.host)
         choices = {name: choice for name, choice in choices.items() if name not in self.given} | dict(base)
-        best, least = self.generated(part, choices) or new, choices
+        best, least = self.generated(old.kind, choices) or new, choices
         count = len(list(changes(old, best)))
         for other in alternatives(old, best, choices) if count else ():
-            tried = self.generated(part, other)
+            tried = self.generated(old.kind, other)
             number = len(list(changes(old, tried))) if tried is not None else count
             if tried is not None and number < count:
                 best, least, count = tried, other, number
         return best, least
 
-    def generated(self, discovery: Discovery, choices: Mapping[str, Any]) -> Spec | None:
-        known = {sort for one in discovery.found for sort in one.names}
-        called = {name for one in discovery.found for name in (one.name, *one.names.values())}
-        given = dict(self.given)
-        given["names"] = [sort for sort in given.get("names", ()) if sort in known]
-        given["devices"] = [name for name in given.get("devices", ()) if name in called]
-        return next(iter(generate(discovery, **{**given, **choices}).specs), None)
+    def generated(self, kind: str, choices: Mapping[str, Any]) -> Spec | None:
+        discovery = self.discovery
+        if _OF_ALL.isdisjoint(self.given):
+            found, shared = ([one for one in of if one.kind == kind] for of in (discovery.found, discovery.shared))
+            discovery = replace(discovery, found=tuple(found), shared=tuple(shared))
+        specs = generate(discovery, **{**self.given, **choices}).specs
+        return next((spec for spec in specs if spec.kind == kind), None)
 
 
 def _used(loaded: LoadedSpec, registry: Registry) -> list[Device]:

@@ -86,13 +86,19 @@ def _strategy(names: set[str], found: Sequence[Found]) -> tuple[str, ...]:
     sorts = sorted({sort for one in found for sort in one.names})
     known, *least = _likeness(names, found, ())
     best: tuple[str, ...] = ()
-    for candidate in (*((sort,) for sort in sorts), *combinations(sorts, 2)):
+    for candidate in (*((sort,) for sort in sorts), *combinations(sorts, 2), _seen(names, found, sorts)):
         if least == [0, 0]:
             break
         explained, *unlike = _likeness(names, found, candidate)
         if explained >= known and unlike < least:
             best, least = candidate, unlike
     return best
+
+
+def _seen(names: set[str], found: Sequence[Found], sorts: Sequence[str]) -> tuple[str, ...]:
+    """Return the sorts by which every device that is installed is called."""
+    installed = [one.names for one in found if not names.isdisjoint(one.names.values())]
+    return tuple(sort for sort in sorts if all(own.get(sort) in names for own in installed if sort in own))
 
 
 def _likeness(names: set[str], found: Sequence[Found], strategy: tuple[str, ...]) -> tuple[set[str], int, int]:
