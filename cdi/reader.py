@@ -4,6 +4,7 @@ from __future__ import annotations
 
 __all__ = ["SUFFIXES", "Reader"]
 
+import errno
 import os
 
 from cdi.errors import FileError
@@ -30,6 +31,16 @@ class Reader:
             names = [name for name in self._below.listdir(place) if name.endswith(SUFFIXES)]
             found = [os.path.join(directory, name) for name in names if not self._is_directory(f"{place}/{name}")]  # noqa: PTH118 - as scandir
         return sorted(found)
+
+    def link(self, directory: str | os.PathLike[str]) -> str | None:
+        """Return where a directory leads that is itself a link, None for any other; raise `OSError`."""
+        place = inside(self._root, directory)
+        try:
+            return os.readlink(directory) if place is None else self._below.readlink(place)  # noqa: PTH115 - as given
+        except OSError as error:
+            if error.errno == errno.EINVAL:  # no link
+                return None
+            raise
 
     def read(self, path: str) -> bytes:
         """Return the content of a regular file; raise `FileError`."""

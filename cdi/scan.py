@@ -128,8 +128,11 @@ def scan(dirs: Sequence[Path], before: Scan | None = None, *, root: str = "/") -
 
 
 def _spec_files(directory: Path, reader: Reader) -> tuple[list[str], Problem | None]:
-    """Return the files of a directory that count as specs, and what keeps us from reading it."""
+    """Return the files of a directory that count as specs, and what keeps runtimes from reading it."""
     try:
+        target = reader.link(directory)
+        if target is not None:
+            return [], _linked(target)
         return reader.spec_files(directory), None
     except FileNotFoundError:
         return [], None
@@ -138,6 +141,13 @@ def _spec_files(directory: Path, reader: Reader) -> tuple[list[str], Problem | N
         message = f"cannot read the directory: {reason.lower()}"
         hint = "runtimes that cannot read it do not read the directories after it either"
         return [], Problem(severity="error", rule="unreadable", message=message, hint=hint)
+
+
+def _linked(target: str) -> Problem:
+    """Return that a directory is a link: the reference library walks it with Go's filepath.Walk, which stops there."""
+    message = f"is a link to {target!r}, and runtimes do not follow a link in the place of a spec directory"
+    hint = f"make it a directory, or have runtimes read {target!r} itself (`cdi runtime set-dirs`)"
+    return Problem(severity="error", rule="directory-link", message=message, hint=hint)
 
 
 def _file(path: str, priority: int, known: _File | None, options: _Options, reader: Reader) -> _File:

@@ -48,16 +48,27 @@ def test_no_link_leads_out(root: Path, tmp_path: Path) -> None:
     assert len(registry.problems) == 3
 
 
-def test_a_directory_that_is_a_link_is_that_of_the_root(root: Path, tmp_path: Path) -> None:
-    (tmp_path / "cdi").mkdir()
-    (tmp_path / "cdi/a.json").write_text(SPEC % "outside.com")
-    (root / "etc/cdi").rmdir()
-    (root / "etc/cdi").symlink_to(tmp_path / "cdi")
+def test_links_above_a_directory_are_those_of_the_root(root: Path, tmp_path: Path) -> None:
+    (tmp_path / "etc/cdi").mkdir(parents=True)
+    (tmp_path / "etc/cdi/a.json").write_text(SPEC % "outside.com")
+    (root / "etc").rename(root / "old")
+    (root / "etc").symlink_to(tmp_path / "etc")
     assert load(root).devices == ()
-    inner = Path(f"{root}{tmp_path}/cdi")
+    inner = Path(f"{root}{tmp_path}/etc/cdi")
     inner.mkdir(parents=True)
     (inner / "a.json").write_text(SPEC % "inside.com")
     assert load(root).devices == ("inside.com/gpu=x",)
+
+
+def test_a_directory_that_is_itself_a_link_is_not_followed(root: Path) -> None:
+    (root / "etc/cdi").rename(root / "srv")
+    (root / "srv/a.json").write_text(SPEC % "inside.com")
+    (root / "etc/cdi").symlink_to("/srv")
+    registry = load(root)
+    assert registry.devices == ()
+    ((path, (problem,)),) = registry.problems.items()
+    assert (path, problem.rule) == (root / "etc/cdi", "directory-link")
+    assert "'/srv'" in problem.message
 
 
 def test_directories_beside_the_root_are_taken_as_they_are(root: Path, tmp_path: Path) -> None:

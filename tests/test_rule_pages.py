@@ -71,7 +71,7 @@ def test_the_index_lists_every_page_once() -> None:
 
 # The schema page is proved in test_schema.py.
 OF_HOST = [name for name in PAGES if name.startswith("host-")]
-OF_DIRECTORY = ["device-conflict", "unreadable"]
+OF_DIRECTORY = ["device-conflict", "directory-link", "unreadable"]
 OF_RELEASE = [name for name in PAGES if name.startswith("compat-")]
 OF_CHECK = [name for name in PAGES if name != "schema" and name not in OF_HOST + OF_DIRECTORY + OF_RELEASE]
 FILE_MODES = {"host-file-mode": 0o600, "host-file-place": 0o644}
@@ -166,6 +166,15 @@ def test_the_dangling_link_on_the_page_gives_its_output(tmp_path: Path) -> None:
     ((_, output),) = blocks(PAGES["unreadable"].read_text())
     (tmp_path / "gpu.yaml").symlink_to("gone")
     assert said_of(tmp_path) == output
+
+
+def test_the_directory_that_is_a_link_gives_the_output_on_the_page(tmp_path: Path) -> None:
+    ((_, output),) = blocks(PAGES["directory-link"].read_text())
+    (tmp_path / "etc").mkdir()
+    directory = tmp_path / "etc/cdi"
+    directory.symlink_to("/srv/cdi")
+    ((path, (problem,)),) = Registry.load([directory], root=tmp_path).problems.items()
+    assert problem.render(str(path)).replace(str(tmp_path), "") + "\n" == output
 
 
 def said_of(directory: Path) -> str:

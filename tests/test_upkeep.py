@@ -427,6 +427,22 @@ def test_a_root_that_is_gone_takes_nothing(running: Running) -> None:
     assert [path.name for path in specs.iterdir()] == ["acme.example-npu.yaml"]
 
 
+def test_a_directory_that_has_become_a_link_is_left_alone(running: Running) -> None:
+    specs = running.acme.installed
+    real = specs.rename(specs.with_name("real"))
+    specs.symlink_to("real")
+    before = [written(path) for path in real.iterdir()]
+    running.acme.add_npu(2)
+    running.wait(200)
+    assert [written(path) for path in real.iterdir()] == before
+    (error,) = {entry for entry in running.said if entry.level == "error"}
+    assert "is a link to 'real'" in error.message
+    specs.unlink()
+    real.rename(specs)
+    running.wait(100)
+    assert running.installed() == {NPU: ["0", "1", "2"]}
+
+
 def test_a_locked_directory_is_tried_again(running: Running) -> None:
     running.acme.add_npu(2)
     with lock(running.acme.installed):

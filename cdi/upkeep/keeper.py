@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import msgspec
 from msgspec import field
 
-from cdi.errors import CdiError, FileConflict, SpecInvalid
+from cdi.errors import CdiError, FileConflict, FileError, SpecInvalid
 from cdi.model import Spec  # noqa: TC001 - part of a struct
 from cdi.names import spec_name, split_kind
 from cdi.scan import Scan, scan
@@ -101,6 +101,9 @@ class Keeper:
         """
         self._tidy()
         self._scan = scan([self.directory], self._scan, root=self._root)
+        for problem in self._scan.problems.get(self.directory, ()):  # we do not know what is installed
+            message = f"left the specs as they are: {str(self.directory)!r} {problem.message}"
+            raise FileError(message, hint=problem.hint)
         self._known |= now_wanted.kinds
         specs = {spec.kind: spec for spec in now_wanted.specs}
         installed = {one.spec.kind: one for one in self._scan.specs if one.path.name in _names(one.spec.kind)}

@@ -14,6 +14,7 @@ __all__ = [
     "refuse_conflicts",
 ]
 
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -91,13 +92,20 @@ def notes_of(registry: Registry) -> tuple[str, ...]:
 
 
 def refuse_conflicts(settings: Settings, files: Mapping[str, Spec]) -> None:
-    """Raise `FileConflict` when another file of the last spec directory, or two of these, would define the same device.
+    """Raise `FileConflict` when runtimes would not find what is to come into the last spec directory.
 
-    Runtimes use neither of the two then.
+    They use neither of two definitions of a device, in another file or in two of these, and do not follow a directory
+    that is a link.
     """
+    directory = settings.dirs[-1]
+    registry = cdi.Registry.load([directory], root=settings.root)
+    for problem in registry.problems.get(Path(directory), ()):
+        if problem.rule == "directory-link":
+            message = f"{directory!r} {problem.message}"
+            raise FileConflict(message, hint=f"{problem.hint}; or use --force")
     owner = {
         str(one.spec.qualified_name(device)): one.path.name
-        for one in cdi.Registry.load([settings.dirs[-1]], root=settings.root).specs
+        for one in registry.specs
         for device in one.spec.devices
         if one.path.name not in files
     }

@@ -54,10 +54,24 @@ def test_install_sees_conflicts_inside_only(cdi: Cdi, root: Path, tmp_path: Path
     assert cdi("--root", root, "-d", root / "etc/cdi", "install", new).code == 0
 
 
-def test_install_follows_a_link_to_the_directory_inside(cdi: Cdi, root: Path, tmp_path: Path) -> None:
+def test_install_follows_a_link_above_the_directory_inside(cdi: Cdi, root: Path, tmp_path: Path) -> None:
     (tmp_path / "outside").mkdir()
     (root / "etc/link").symlink_to(tmp_path / "outside")
-    assert cdi("--root", root, "-d", root / "etc/link", "install", tmp_path / "outside.yaml").code == 0
+    assert cdi("--root", root, "-d", root / "etc/link/cdi", "install", tmp_path / "outside.yaml").code == 0
+    assert not any((tmp_path / "outside").iterdir())
+    assert Path(f"{root}{tmp_path}/outside/cdi/outside.yaml").is_file()
+
+
+def test_a_directory_that_is_a_link_is_refused_and_followed_by_force_inside(
+    cdi: Cdi, root: Path, tmp_path: Path
+) -> None:
+    (tmp_path / "outside").mkdir()
+    (root / "etc/link").symlink_to(tmp_path / "outside")
+    install = ("--root", root, "-d", root / "etc/link", "install", tmp_path / "outside.yaml")
+    result = cdi(*install)
+    assert (result.code, "is a link to" in result.err, "use --force" in result.err) == (5, True, True)
+    assert not Path(f"{root}{tmp_path}/outside").exists()
+    assert cdi(*install, "--force").code == 0
     assert not any((tmp_path / "outside").iterdir())
     assert Path(f"{root}{tmp_path}/outside/outside.yaml").is_file()
 

@@ -227,3 +227,23 @@ def test_a_configuration_that_keeps_a_daemon_down_is_found_with_its_line(engine:
     assert engine.machine.cdi("runtime", "enable", engine.name).returncode == 0
     engine.start()
     assert is_well(engine)
+
+
+@pytest.mark.parametrize("engine", ["host-podman", "forky-podman", *SWITCHED], indirect=True)
+def test_a_directory_that_is_a_link_is_not_followed_but_one_above_is(engine: Engine) -> None:
+    machine = engine.machine
+    assert (machine.root / "var/run").is_symlink()
+    offer(machine.run, "device")
+    if engine.is_off:
+        assert machine.cdi("runtime", "enable", engine.name).returncode == 0
+    engine.start()
+    assert is_well(engine)
+
+    assert machine.execute("mv", "/run/cdi", "/run/real").returncode == 0
+    assert machine.execute("ln", "-s", "/run/real", "/run/cdi").returncode == 0
+    engine.restart()
+
+    assert not gives(engine, DEVICE)
+    assert machine.cdi("devices").stdout == ""
+    done = machine.cdi("doctor", DEVICE, "--runtime", engine.client, "-o", "json")
+    assert "'/run/cdi' is a link to '/run/real'" in done.stdout.replace("/var/run", "/run")
