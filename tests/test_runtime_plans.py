@@ -81,6 +81,7 @@ def plan_for(
         spec_dirs=seen.spec_dirs,
         daemon=daemon,
         configs=seen.configs,
+        problems=seen.problems,
     )
     return plan(node, runtime, request)
 
@@ -263,7 +264,26 @@ def test_containerd_as_wanted_is_left_alone(
     ("version", "files", "message"),
     [
         ("1.6.20", {}, "containerd 1.6.20 has no CDI"),
-        ("1.7.24", {MAIN: "version = 3\n"}, f"{MAIN}: containerd 1 does not start with version 3"),
+        (
+            "1.7.24",
+            {MAIN: "version = 3\n"},
+            f"{MAIN}:1: version 3: containerd 1.7.24 reads at most version 2, and does not start",
+        ),
+        (
+            "2.1.9",
+            {MAIN: 'version = 3\nimports = ["/gone.toml"]\n'},
+            f"{MAIN}:2: imports '/gone.toml', which is missing: containerd does not start",
+        ),
+        (
+            "2.3.4",
+            {MAIN: f"version = 3\n{IMPORTS}{NEW}enable_cdi = false\n", DROP_IN: "[plugins.cri]\nenable_cdi = true\n"},
+            f"{MAIN}: containerd 2 mixes up CRI settings of version 1 with those of later versions",
+        ),
+        (
+            None,
+            {MAIN: "[plugins.cri]\n"},
+            f"{MAIN}: containerd 2 mixes up CRI settings of version 1 with those of later versions",
+        ),
         (
             "2.1.9",
             {MAIN: "[plugins.cri]\n"},
@@ -272,7 +292,7 @@ def test_containerd_as_wanted_is_left_alone(
         (
             "2.1.9",
             {MAIN: f"version = 2\n{IMPORTS}", DROP_IN: "[plugins.cri]\n"},
-            f"{MAIN}: containerd 2 mixes up CRI settings of version 1 with those of version 2",
+            f"{MAIN}: containerd 2 mixes up CRI settings of version 1 with those of later versions",
         ),
         ("1.7.24", {MAIN: "version = 2\nplugins = [\n"}, f"{MAIN}:2:12: invalid value"),
         (
@@ -615,6 +635,11 @@ def test_done_twice_changes_nothing_and_undone_is_as_before(
         return
     apply(planned, root=str(root))
     assert plan_for(node, "containerd", version, request_).change is None
+    if version is not None:  # what changes it is what reads it
+        program = Program(path="/usr/bin/containerd", version=version)
+        seen = containerd(Installed(name="containerd", host=node, program=program))
+        assert seen.problems == ()
+        assert (seen.spec_dirs if request_.dirs else seen.enabled) == (request_.dirs or request_.on)
     if planned.change is not None:
         comments = [line.partition("#")[2] for line in files[planned.change.path].splitlines()]
         after = text(planned)[1]

@@ -13,7 +13,7 @@ services/server/config/config.go), as `containerd config dump` shows it:
 
 from __future__ import annotations
 
-__all__ = ["NAMES", "Table", "refuse_versions", "tables", "version_of"]
+__all__ = ["NAMES", "Table", "last_version", "refuse_versions", "tables", "version_of"]
 
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -68,7 +68,7 @@ def _all(files: Sequence[Config]) -> list[Table]:
 
 
 def _replaced(installed: Installed, files: Sequence[Config]) -> tuple[list[Table], dict[tuple[str, str], str]]:
-    name = NAMES[min(_last_version(files), _OLD) - 1]
+    name = NAMES[min(last_version(files), _OLD) - 1]
     named = [table for table in _all(files) if table.name == name]
     why = f"{installed.label} reads nothing of this table, that of {named[-1].config.path} replaces it" if named else ""
     return named[-1:], {(config.path, name): f"{config.place('plugins', name)}: {why}" for config, _ in named[:-1]}
@@ -104,7 +104,8 @@ def _merged_version(files: Sequence[Config]) -> int:
     return final
 
 
-def _last_version(files: Sequence[Config]) -> int:
+def last_version(files: Sequence[Config]) -> int:
+    """Return the version that the last file gives that gives one, which is that of all up to 1.7."""
     return next((version for version in map(version_of, reversed(files)) if version), 1)
 
 
@@ -128,7 +129,7 @@ def refuse_versions(installed: Installed, configs: Configs, files: Sequence[Conf
 
 
 def _refuse_old(installed: Installed, configs: Configs, files: Sequence[Config]) -> None:
-    final = _last_version(files)
+    final = last_version(files)
     for config in files:
         if final > _OLD and version_of(config) == final:
             _refuse(installed, configs, config, _OLD)

@@ -7,57 +7,43 @@ and 2.3 refuse to start; and a copy of the whole CRI table for containerd 1, whe
 
 from __future__ import annotations
 
-__all__ = ["NEW", "PLUGINS", "File", "files_of", "plan", "setting_of"]
+__all__ = ["NEW", "PLUGINS", "files_of", "plan", "setting_of"]
 
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any
 
 from cdi.errors import CdiError, ConfigInvalid
-from cdi.runtimes.config.plan import Plan, read_text
+from cdi.runtimes.config.plan import Plan, broken, read_text
 from cdi.runtimes.config.toml_text import Value, changed, parse
+from cdi.runtimes.configs import Config, Configs
 from cdi.runtimes.containerd import config_toml
-from cdi.runtimes.installed import DEFAULT_DIRS
-from cdi.runtimes.programs import release_of
+from cdi.runtimes.containerd_tables import NAMES, Table, last_version, refuse_versions, tables, version_of
+from cdi.runtimes.installed import DEFAULT_DIRS, Installed
+from cdi.runtimes.programs import Program, release_of
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
 
     from cdi.host import Host
+    from cdi.problem import Problem
     from cdi.runtimes.config.plan import Request
     from cdi.runtimes.runtime import Runtime
 
 PLUGINS = "plugins"
-_OLDEST = "cri"  # in files of version 1
-_OLD = "io.containerd.grpc.v1.cri"  # of version 2
-NEW = "io.containerd.cri.v1.runtime"  # of versions 3 and 4
-_VERSION_3 = 3  # of a file; that of containerd 2
+_OLDEST, _OLD, NEW = NAMES  # in files of version 1, of version 2, of versions 3 and 4
+_VERSION_2, _VERSION_3 = 2, 3  # of a file; the latter is that of containerd 2
 _FIRST, _ON, _DEPRECATED = (1, 7), (2, 0), (2, 3)
+_WAYS = ("1.7", "2.0", "2.3")  # the releases since which files are put together in another way
 # The newest version that a release knows; it does not start with a newer one (RELEASES.md of containerd).
 _VERSIONS = (((2, 3), 4), ((2, 0), 3), ((1, 3), 2))
 _MIGRATE = "write the file anew with 'containerd config migrate', then try again"
 
 
-class File(NamedTuple):
-    """A file that containerd reads."""
-
-    path: str
-    text: str
-    data: dict[str, Any]
-
-    @property
-    def version(self) -> int | None:
-        """The version that it says it has; 0 says nothing."""
-        found = self.data.get("version")
-        return found if isinstance(found, int) and found > 0 else None
-
-    def table(self, name: str) -> dict[str, Any] | None:
-        """Return the table of a plugin."""
-        plugins = self.data.get(PLUGINS)
-        table = plugins.get(name) if isinstance(plugins, dict) else None
-        return table if isinstance(table, dict) else None
-
-
 def plan(host: Host, runtime: Runtime, request: Request) -> Plan:
-    """Return what to change for this request; raise `CdiError` when it cannot be done."""
+    """Return what to change for this request; raise `CdiError` when it cannot be done.
+
+    What holds before and after is what `cdi.runtimes.containerd_tables` reads in the files, for a release that is not
+    known in each of the ways in which they may be put together.
+    """
     numbers = release_of(runtime.version)
     if numbers is not None and numbers < _FIRST:
         message = f"containerd {runtime.version} has no CDI"
@@ -66,21 +52,27 @@ def plan(host: Host, runtime: Runtime, request: Request) -> Plan:
     key, value = setting_of(request)
     if not files or not files[0].data:
         return _fresh(files, runtime, request, (key, value))
-    default = _default(key, numbers)
+    readers = _readers(host, runtime, files)
     remarks = tuple(_remarks(files, request, numbers))
-    if numbers is not None and numbers >= _ON and all(_is_ignored(file) for file in files):
-        is_surely = numbers < _DEPRECATED or not _has(files, _OLDEST)  # seen with 2.1.9 only
-        if default == value and is_surely:
-            return request.nothing(runtime, _by_default(runtime), remarks=remarks)
-        raise _misfit(files, "containerd 2 does not read CRI settings of version 1 as containerd 1 does")
-    file, name = _home(files, key, numbers)
-    present = (file.table(name) or {}).get(key)
-    if present == (list(value) if isinstance(value, tuple) else value):
-        return request.nothing(runtime, f"{file.path} says so", remarks=remarks)
-    if present is None and default == value:
+    counted = [tables(reader, files)[0] for reader in readers]
+    if numbers is None or numbers >= _ON:
+        _refuse_mixed(files, counted[-1])
+    holding = [_holding(found, key) for found in counted]
+    if all(table is not None and _is(table, key, value) for table in holding):
+        last = holding[-1]
+        return request.nothing(runtime, f"{last.config.path if last else ''} says so", remarks=remarks)
+    if not any(holding) and _default(key, numbers) == value:
         return request.nothing(runtime, _by_default(runtime), remarks=remarks)
-    text = changed(file.text, (PLUGINS, name, key), value, source=file.path)
-    return request.change(runtime, file.path, old=file.text, new=text, remarks=remarks)
+    if numbers is not None and numbers >= _ON and all(_is_ignored(file) for file in files):
+        raise _misfit(files, "containerd 2 does not read CRI settings of version 1 as containerd 1 does")
+    config, name = holding[-1] or (counted[-1] or [_base(files, numbers)])[-1]
+    text = changed(config.text, (PLUGINS, name, key), value, source=config.path)
+    after = [_config(config.path, text) if file.path == config.path else file for file in files]
+    for reader in readers:
+        table = _holding(tables(reader, after)[0], key)
+        if table is None or not _is(table, key, value):
+            raise _misfit(files, f"a file of another version or release of containerd keeps {key} from being read")
+    return request.change(runtime, config.path, old=config.text, new=text, remarks=remarks)
 
 
 def setting_of(request: Request) -> tuple[str, Value]:
@@ -88,13 +80,57 @@ def setting_of(request: Request) -> tuple[str, Value]:
     return ("cdi_spec_dirs", request.dirs) if request.action == "set-dirs" else ("enable_cdi", request.on)
 
 
-def files_of(host: Host, runtime: Runtime) -> list[File]:
+def files_of(host: Host, runtime: Runtime) -> list[Config]:
     """Return the files in the order in which containerd reads them; a later one has the last word."""
     texts = [(path, read_text(host, path)) for path in runtime.configs]
-    return [File(path, text, parse(text, source=path)) for path, text in texts if text is not None]
+    return [_config(path, text) for path, text in texts if text is not None]
 
 
-def _fresh(files: list[File], runtime: Runtime, request: Request, setting: tuple[str, Value]) -> Plan:
+def _config(path: str, text: str) -> Config:
+    return Config(path=path, text=text, data=parse(text, source=path))
+
+
+def _readers(host: Host, runtime: Runtime, files: list[Config]) -> list[Installed]:
+    """Return the containerd that reads the files: of its release, or else one of each kind that starts with them."""
+    versions = _WAYS if runtime.version is None else (runtime.version,)
+    found: list[Installed] = []
+    problems: list[Problem] = []
+    for version in versions:
+        program = Program(path=runtime.program, version=version)
+        reader, configs = Installed(name="containerd", host=host, program=program), Configs(host)
+        refuse_versions(reader, configs, files)
+        problems += configs.problems
+        if not configs.problems:
+            found.append(reader)
+    if not found:
+        raise broken(problems[0])
+    return found
+
+
+def _holding(counted: Sequence[Table], key: str) -> Table | None:
+    """Return the table that has the last word on a key."""
+    return next((table for table in reversed(counted) if table.get(key) is not None), None)
+
+
+def _is(table: Table, key: str, value: Value) -> bool:
+    present: Any = table.get(key)
+    return bool(present == (list(value) if isinstance(value, tuple) else value))
+
+
+def _base(files: list[Config], numbers: tuple[int, ...] | None) -> Table:
+    """Return the table to write to in the main file, where no file has one that counts."""
+    final = last_version(files)
+    if numbers is not None and numbers < _ON:
+        return Table(files[0], NAMES[min(final, _VERSION_2) - 1])
+    return Table(files[0], _OLD if final == version_of(files[0]) == _VERSION_2 else NEW)
+
+
+def _refuse_mixed(files: list[Config], counted: Sequence[Table]) -> None:
+    if any(table.name == _OLDEST for table in counted):
+        raise _misfit(files, "containerd 2 mixes up CRI settings of version 1 with those of later versions")
+
+
+def _fresh(files: list[Config], runtime: Runtime, request: Request, setting: tuple[str, Value]) -> Plan:
     """Plan a file that says nothing else, where there is none or an empty one."""
     key, value = setting
     arguments = runtime.daemon.arguments if runtime.daemon is not None else ()
@@ -113,50 +149,12 @@ def _fresh(files: list[File], runtime: Runtime, request: Request, setting: tuple
     return request.change(runtime, main, old=old if files else None, new=text)
 
 
-def _home(files: list[File], key: str, numbers: tuple[int, ...] | None) -> tuple[File, str]:
-    """Return the file that has the last word on a key, and the name of its table."""
-    version = _final(files)
-    is_two = numbers >= _ON if numbers is not None else version >= _VERSION_3 or _has(files, NEW)
-    if not is_two:
-        if version >= _VERSION_3:
-            raise _misfit(files, f"containerd 1 does not start with version {version}")
-        return _last(files, _OLDEST if version == 1 else _OLD, None)
-    # containerd 2 puts the tables of all files together, and then what the old table says where the new one is silent.
-    if any(key in (file.table(NEW) or ()) for file in files):
-        return _last(files, NEW, key)
-    if version < _VERSION_3 and (_has(files, _OLDEST) or (version == 1 and _has(files, _OLD))):
-        raise _misfit(files, "containerd 2 mixes up CRI settings of version 1 with those of version 2")
-    if version == 1 or version >= _VERSION_3:
-        return _last(files, NEW, None)
-    has_key = any(key in (file.table(_OLD) or ()) for file in files)
-    return _last(files, _OLD, key if has_key else None)
-
-
-def _final(files: list[File]) -> int:
-    """Return the version that all files are taken to have: what the last one says that says something."""
-    stated = [file.version for file in files if file.version is not None]
-    return stated[-1] if stated else 1
-
-
-def _is_ignored(file: File) -> bool:
+def _is_ignored(file: Config) -> bool:
     """Return whether containerd 2 reads no CRI settings in a file, were it alone: it is of version 1."""
-    return file.version in {None, 1} and file.table(NEW) is None
+    return version_of(file) < _VERSION_2 and file.get(PLUGINS, NEW) is None
 
 
-def _has(files: list[File], name: str) -> bool:
-    return any(file.table(name) is not None for file in files)
-
-
-def _last(files: list[File], name: str, key: str | None) -> tuple[File, str]:
-    """Return the last file with this table, or this key in it; else the main file."""
-    for file in reversed(files):
-        table = file.table(name)
-        if table is not None and (key is None or key in table):
-            return file, name
-    return files[0], name
-
-
-def _misfit(files: list[File], why: str) -> ConfigInvalid:
+def _misfit(files: list[Config], why: str) -> ConfigInvalid:
     return ConfigInvalid(f"{files[0].path}: {why}", hint=_MIGRATE)
 
 
@@ -171,9 +169,9 @@ def _by_default(runtime: Runtime) -> str:
     return f"the default of containerd {runtime.version}" if runtime.version else "the default of containerd"
 
 
-def _remarks(files: list[File], request: Request, numbers: tuple[int, ...] | None) -> Iterator[str]:
+def _remarks(files: list[Config], request: Request, numbers: tuple[int, ...] | None) -> Iterator[str]:
     for file in files:
-        disabled = file.data.get("disabled_plugins")
+        disabled = file.get("disabled_plugins")
         names = {name for name in disabled if isinstance(name, str)} if isinstance(disabled, list) else set[str]()
         if names & {_OLDEST, _OLD, NEW}:
             yield f"{file.path} switches the CRI plugin off, which alone reads this: Kubernetes cannot use it"

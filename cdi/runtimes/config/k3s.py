@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING
 from cdi.errors import CdiError
 from cdi.runtimes.config.containerd import NEW, PLUGINS, files_of, setting_of
 from cdi.runtimes.config.toml_text import changed
+from cdi.runtimes.configs import strings
+from cdi.runtimes.containerd_tables import version_of
 
 if TYPE_CHECKING:
     from cdi.host import Host
@@ -28,19 +30,19 @@ def plan(host: Host, runtime: Runtime, request: Request) -> Plan:
         raise CdiError(message, hint=f"start {runtime.name} once")
     generated, *others = files
     key, value = setting_of(request)
-    having = [file for file in files if key in (file.table(NEW) or ())]
-    present = (having[-1].table(NEW) or {})[key] if having else None
-    if (generated.version or 0) < _FIRST:
+    having = [file for file in files if file.get(PLUGINS, NEW, key) is not None]
+    present = having[-1].get(PLUGINS, NEW, key) if having else None
+    if version_of(generated) < _FIRST:
         raise _no_room(runtime, home, "config.toml.tmpl", "its containerd 1 would forget all other CRI settings")
     if present == (list(value) if isinstance(value, tuple) else value):
         return request.nothing(runtime, f"{having[-1].path} says so")
     if not having and request.action == "enable":
         return request.nothing(runtime, "the default of its containerd 2")
-    if f"{home}/config-v3.toml.d/*.toml" not in generated.data.get("imports", ()):
+    if f"{home}/config-v3.toml.d/*.toml" not in strings(generated.get("imports")):
         raise _no_room(runtime, home, "config-v3.toml.tmpl", "this release imports no directory for more settings")
     own = f"{home}/config-v3.toml.d/{_NAME}"
     file = having[-1] if having and having[-1] in others else next((one for one in others if one.path == own), None)
-    text = f"version = {generated.version}\n" if file is None else file.text
+    text = f"version = {version_of(generated)}\n" if file is None else file.text
     path = own if file is None else file.path
     new = changed(text, (PLUGINS, NEW, key), value, source=path)
     return request.change(runtime, path, old=None if file is None else text, new=new)

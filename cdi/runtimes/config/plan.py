@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-__all__ = ["Action", "Change", "Plan", "Request", "read_text"]
+__all__ = ["Action", "Change", "Plan", "Request", "broken", "read_text"]
 
 from typing import TYPE_CHECKING, Literal, TypeAlias
 
@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from cdi.host import Host
+    from cdi.problem import Problem
     from cdi.runtimes.runtime import Runtime
 
 Action: TypeAlias = Literal["enable", "disable", "set-dirs", "undo"]
@@ -60,6 +61,12 @@ class Plan(msgspec.Struct, frozen=True, kw_only=True):
     why: str
     change: Change | None = None
     remarks: tuple[str, ...] = ()
+
+
+def broken(problem: Problem) -> ConfigInvalid:
+    """Return the error for a configuration with which its daemon does not start: a change is no help there."""
+    place = problem.where if problem.line is None else f"{problem.where}:{problem.line}"
+    return ConfigInvalid(f"{place}: {problem.message}", hint="correct that first; the file is untouched")
 
 
 def read_text(host: Host, path: str) -> str | None:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from cdi.errors import CdiError, UsageError
 from cdi.runtimes.config import containerd, docker, k3s, layers
+from cdi.runtimes.config.plan import broken
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -35,7 +36,8 @@ def plan(host: Host, runtime: Runtime, request: Request) -> Plan:
     """Return what to change on a host for this request; nothing is written.
 
     Raises `UsageError` for directories that make no sense, `ConfigInvalid` for a file that cannot be parsed, with
-    line and column, and `CdiError` for what this runtime cannot do; the hint says the way out.
+    line and column, or with which the daemon would not start, and `CdiError` for what this runtime cannot do; the
+    hint says the way out.
     """
     _check_dirs(request)
     planner = _PLANNERS.get(runtime.name)
@@ -43,6 +45,8 @@ def plan(host: Host, runtime: Runtime, request: Request) -> Plan:
         message = f"the configuration of {runtime.name} cannot be changed"
         raise CdiError(message, hint=_ELSEWHERE.get(runtime.name, f"'cdi runtime' knows {', '.join(_PLANNERS)}"))
     planned = planner(host, runtime, request)
+    if runtime.problems:
+        raise broken(runtime.problems[0])
     if planned.change is not None and planned.change.path.startswith(_MICROK8S):
         message = f"MicroK8s writes {planned.change.path!r} anew at each start"
         raise CdiError(message, hint=f"change {_MICROK8S}containerd-template.toml, then: snap restart microk8s")
