@@ -13,7 +13,7 @@ import pytest
 
 from tests.e2e.busybox import Busybox
 from tests.e2e.engines import ENGINES, Engine, Podman
-from tests.e2e.machine import Machine
+from tests.e2e.machine import Machine, bury
 from tests.e2e.roots import SUITES, root_of, sizes
 
 if TYPE_CHECKING:
@@ -46,6 +46,7 @@ def _requirements() -> None:
         if "CI" in os.environ:
             pytest.fail(message)
         pytest.skip(message)
+    bury()
 
 
 @pytest.fixture(scope="session")
