@@ -92,6 +92,10 @@ def test_nothing_is_run_where_it_must_not(host: Host, outcome: str) -> None:
     assert systemd.asked == []
 
 
+UNITS = "/usr/local/lib/systemd/system"
+BOTH = f"{UNITS}/rke2-server.service = ''\n{UNITS}/rke2-agent.service = ''\n"
+
+
 @pytest.mark.parametrize(
     ("runtime", "tree", "command"),
     [
@@ -106,6 +110,17 @@ def test_nothing_is_run_where_it_must_not(host: Host, outcome: str) -> None:
         ("k3s", "", "systemctl restart k3s.service"),
         ("k3s", "/etc/systemd/system/k3s-agent.service = ''\n", "systemctl restart k3s-agent.service"),
         ("rke2", "/usr/lib/systemd/system/rke2-agent.service = ''\n", "systemctl restart rke2-agent.service"),
+        ("rke2", BOTH, "systemctl restart rke2-server.service"),
+        (
+            "rke2",
+            f"{BOTH}/etc/systemd/system/multi-user.target.wants/rke2-agent.service -> {UNITS}/rke2-agent.service\n",
+            "systemctl restart rke2-agent.service",
+        ),
+        (
+            "containerd",
+            "/etc/systemd/system/snap.microk8s.daemon-containerd.service = ''\n",
+            "systemctl restart snap.microk8s.daemon-containerd.service",
+        ),
     ],
 )
 def test_each_daemon_has_its_unit(runtime: str, tree: str, command: str) -> None:

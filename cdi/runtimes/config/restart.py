@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, NamedTuple, Protocol
 import msgspec
 
 from cdi.host.trust import is_trusted
+from cdi.runtimes.programs import paths_of
 
 if TYPE_CHECKING:
     from cdi.host import Host
@@ -18,7 +19,8 @@ _SYSTEMCTL = ("/usr/bin/systemctl", "/bin/systemctl")
 _TIMEOUT = 300  # seconds; systemd gives up on a daemon earlier
 _ENVIRONMENT = {"LANG": "C", "PATH": "/usr/sbin:/usr/bin:/sbin:/bin"}
 _SYSTEMD = "/run/systemd/system"  # sd_booted(3)
-_UNIT_DIRS = ("/etc/systemd/system", "/run/systemd/system", "/usr/lib/systemd/system", "/lib/systemd/system")
+_UNIT_DIRS = tuple(f"{place}/systemd/system" for place in ("/etc", "/run", "/usr/local/lib", "/usr/lib", "/lib"))
+_ENABLED = ("/etc/systemd/system/*.wants", "/run/systemd/system/*.wants")  # by systemctl enable
 
 
 class Restart(msgspec.Struct, frozen=True, kw_only=True):
@@ -58,7 +60,7 @@ class Run(Protocol):
 
 class _Reader(NamedTuple):
     verb: str
-    units: tuple[str, ...]  # the first that is installed
+    units: tuple[str, ...]  # the first that is enabled, else the first that is installed
     why: str
 
 
@@ -68,7 +70,7 @@ _READERS = {
     "buildkit": _Reader(_RESTART, ("buildkit.service",), "buildkitd reads its configuration when it starts"),
     "containerd": _Reader(
         _RESTART,
-        ("containerd.service",),
+        ("containerd.service", "snap.microk8s.daemon-containerd.service"),
         "containerd reads its configuration when it starts, and ends on SIGHUP; containers go on",
     ),
     "cri-o": _Reader(_RELOAD, ("crio.service", "cri-o.service"), "CRI-O reads cdi_spec_dirs again on SIGHUP"),
@@ -89,12 +91,17 @@ _READERS = {
 
 
 def restart_of(host: Host, runtime: str) -> Restart | None:
-    """Return what a runtime needs to see a change; None for one that reads its configuration each time it is used."""
+    """Return what a runtime needs to see a change; None for one that reads its configuration each time it is used.
+
+    RKE2 brings the units of servers and of agents together: the one that is enabled is the one of this node.
+    """
     reader = _READERS.get(runtime)
     if reader is None:
         return None
-    installed = (unit for unit in reader.units if any(host.exists(f"{place}/{unit}") for place in _UNIT_DIRS))
-    return Restart(verb=reader.verb, unit=next(installed, reader.units[0]), why=reader.why)
+    enabled = [path.rpartition("/")[2] for wants in _ENABLED for path in paths_of(host, f"{wants}/*.service")]
+    installed = [unit for unit in reader.units if any(host.exists(f"{place}/{unit}") for place in _UNIT_DIRS)]
+    found = [*(unit for unit in reader.units if unit in enabled), *installed, reader.units[0]]
+    return Restart(verb=reader.verb, unit=found[0], why=reader.why)
 
 
 def restart(host: Host, needed: Restart, run: Run) -> Restarted:
