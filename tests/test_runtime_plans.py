@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from types import MappingProxyType
 from typing import TYPE_CHECKING
 
 import pytest
@@ -61,17 +62,24 @@ READERS: dict[str, Callable[[Installed], Settings]] = {
 }
 
 
-def plan_for(
-    node: Host, name: str, version: str | None, request: Request, *arguments: str, at: str = "/usr/bin"
+def plan_for(  # noqa: PLR0913 - as the tests need it
+    node: Host,
+    name: str,
+    version: str | None,
+    request: Request,
+    *arguments: str,
+    at: str = "/usr/bin",
+    environment: Mapping[str, str] = MappingProxyType({}),
 ) -> Plan:
-    """Return the plan for a runtime of this version, which runs with these arguments."""
+    """Return the plan for a runtime of this version, which runs with these arguments in this environment."""
     path = f"{at}/{name}"
     words = (path, *arguments)
-    process = Process(pid=1, program=path, arguments=words, started=0.0, environment={}) if arguments else None
+    runs = bool(arguments or environment)
+    process = Process(pid=1, program=path, arguments=words, started=0.0, environment=dict(environment))
     program = Program(path=path, version=version)
-    installed = Installed(name=name, host=node, program=program, process=process)
+    installed = Installed(name=name, host=node, program=program, process=process if runs else None)
     seen = READERS[name](installed) if name in READERS else Settings(enabled=None, enabled_why="")
-    daemon = Daemon(pid=1, program=path, started=0.0, arguments=words) if arguments else None
+    daemon = Daemon(pid=1, program=path, started=0.0, arguments=words) if runs else None
     runtime = Runtime(
         name=name,
         program=path,
@@ -79,6 +87,7 @@ def plan_for(
         enabled=seen.enabled,
         enabled_why=seen.enabled_why,
         spec_dirs=seen.spec_dirs,
+        spec_dirs_why=seen.spec_dirs_why,
         daemon=daemon,
         configs=seen.configs,
         problems=seen.problems,
@@ -511,6 +520,8 @@ def test_directories_that_would_not_be_obeyed_are_refused(tmp_path: Path) -> Non
     assert caught.value.hint == "put specs where it looks: /etc/cdi, /var/run/cdi"
     with pytest.raises(CdiError, match="cri-o runs with --cdi-spec-dirs /x, which has the last word"):
         plan_for(node, "cri-o", "1.30", dirs("/a"), "--cdi-spec-dirs", "/x")
+    with pytest.raises(CdiError, match="cri-o has its directories from CONTAINER_CDI_SPEC_DIRS, whatever"):
+        plan_for(node, "cri-o", "1.30", dirs("/a"), environment={"CONTAINER_CDI_SPEC_DIRS": "/x"})
     with pytest.raises(CdiError, match="cri-o runs with --config-dir /x"):
         plan_for(node, "cri-o", "1.30", dirs("/a"), "--config-dir=/x")
 

@@ -24,6 +24,7 @@ _PLANNERS: dict[str, Callable[[Host, Runtime, Request], Plan]] = {
     "rke2": k3s.plan,
     **dict.fromkeys(layers.LAYERS, layers.plan),
 }
+_OF_DAEMON = " of the running daemon"
 _MICROK8S = "/var/snap/microk8s/current/args/"
 # Those that have no configuration of their own, and whose they obey.
 _ELSEWHERE = {
@@ -50,7 +51,9 @@ def plan(host: Host, runtime: Runtime, request: Request) -> Plan:
     if planned.change is not None and planned.change.path.startswith(_MICROK8S):
         message = f"MicroK8s writes {planned.change.path!r} anew at each start"
         raise CdiError(message, hint=f"change {_MICROK8S}containerd-template.toml, then: snap restart microk8s")
-    if planned.change is None and request.action != "set-dirs":
+    if request.action == "set-dirs":
+        _refuse_started_with(runtime)
+    elif planned.change is None:
         _refuse_stronger(runtime, on=request.on)
     return planned
 
@@ -68,6 +71,14 @@ def _check_dirs(request: Request) -> None:
     if len(set(request.dirs)) < len(request.dirs):
         message = "the same directory twice"
         raise UsageError(message, hint="each has one priority: name it once")
+
+
+def _refuse_started_with(runtime: Runtime) -> None:
+    """Raise `CdiError` when the running daemon has its directories from elsewhere: its environment, say."""
+    option = runtime.spec_dirs_why.removesuffix(_OF_DAEMON)
+    if option != runtime.spec_dirs_why:
+        message = f"{runtime.name} has its directories from {option}, whatever its files say"
+        raise CdiError(message, hint="change what it is started with; 'cdi runtime status' shows it")
 
 
 def _refuse_stronger(runtime: Runtime, *, on: bool) -> None:
