@@ -99,11 +99,11 @@ class Keeper:
 
         Raises `CdiError` when it cannot even begin.
         """
-        self._tidy()
         self._scan = scan([self.directory], self._scan, root=self._root)
         for problem in self._scan.problems.get(self.directory, ()):  # we do not know what is installed
             message = f"left the specs as they are: {str(self.directory)!r} {problem.message}"
             raise FileError(message, hint=problem.hint)
+        self._tidy()
         self._known |= now_wanted.kinds
         specs = {spec.kind: spec for spec in now_wanted.specs}
         installed = {one.spec.kind: one for one in self._scan.specs if one.path.name in _names(one.spec.kind)}

@@ -82,7 +82,7 @@ def own_families(profiles: Sequence[str] | None) -> list[Family]:
 
 def loaded(settings: Settings, *, watch: bool = False) -> Registry:
     """Return the registry of the spec directories."""
-    return cdi.Registry.load(settings.dirs, root=settings.root, watch=watch)
+    return cdi.Registry.load(settings.listed_dirs, root=settings.root, watch=watch)
 
 
 def notes_of(registry: Registry) -> tuple[str, ...]:
@@ -97,7 +97,7 @@ def refuse_conflicts(settings: Settings, files: Mapping[str, Spec]) -> None:
     They use neither of two definitions of a device, in another file or in two of these, and do not follow a directory
     that is a link.
     """
-    directory = settings.dirs[-1]
+    directory = settings.listed_dirs[-1]
     registry = cdi.Registry.load([directory], root=settings.root)
     for problem in registry.problems.get(Path(directory), ()):
         if problem.rule == "directory-link":

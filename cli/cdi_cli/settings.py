@@ -35,7 +35,15 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
 
     @property
     def dirs(self) -> tuple[str, ...]:
-        """The spec directories, from low to high priority."""
+        """The spec directories, from low to high priority: where specs are put, and taken away."""
+        return self._dirs(last=True)
+
+    @property
+    def listed_dirs(self) -> tuple[str, ...]:
+        """The same, for reading: one that is itself a link is named as that, since runtimes do not follow it."""
+        return self._dirs(last=False)
+
+    def _dirs(self, *, last: bool) -> tuple[str, ...]:
         if "" in self.spec_dir:
             message = "empty name of a spec directory"
             raise UsageError(message, hint="the current directory is .")
@@ -43,7 +51,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
         if self.root == "/":
             return named or DEFAULT_DIRS
         own = tuple(str(Path(self.root, directory[1:])) for directory in DEFAULT_DIRS)
-        return tuple(_settled(directory, self.root) for directory in named or own)
+        return tuple(_settled(directory, self.root, last=last) for directory in named or own)
 
     @property
     def named_dirs(self) -> bool:
@@ -51,8 +59,11 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
         return bool(self.spec_dir or os.environ.get("CDI_SPEC_DIRS"))
 
 
-def _settled(directory: str, root: str) -> str:
-    """Return a directory without links that would lead out of the root that it is in; raise `FileError`."""
+def _settled(directory: str, root: str, *, last: bool) -> str:
+    """Return a directory without links that would lead out of the root that it is in; raise `FileError`.
+
+    Unless `last`, it may still be a link itself.
+    """
     from cdi.files import os_errors  # noqa: PLC0415 - for --root only
     from cdi.rooted import Directory, inside  # noqa: PLC0415 - as above
 
@@ -60,5 +71,7 @@ def _settled(directory: str, root: str) -> str:
     if place is None or not Path(root).is_dir():
         return directory
     with os_errors("look at", directory):
-        settled = Directory(root).future(place)
+        settled = Directory(root).future(place if last else place.rpartition("/")[0] or "/")
+    if not last:
+        settled = f"{settled.rstrip('/')}/{place.rpartition('/')[2]}"
     return directory if settled == place else str(Path(root, settled[1:]))

@@ -106,4 +106,6 @@ def _spec_dirs(settings: Settings) -> tuple[str, ...]:
     """Return the spec directories as paths of the host."""
     if not settings.named_dirs:
         return DEFAULT_DIRS
-    return tuple(inside(settings.root, directory) or str(Path(directory).absolute()) for directory in settings.dirs)
+    return tuple(
+        inside(settings.root, directory) or str(Path(directory).absolute()) for directory in settings.listed_dirs
+    )

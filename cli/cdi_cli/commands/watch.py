@@ -110,7 +110,7 @@ def watch(
 
     host = host_of(settings, dev_root=dev_root, driver_root=driver_root, library_dirs=library_search_path)
     looker = Looker(host, make, root=settings.root)
-    directory = Path(settings.dirs[-1])
+    directory = Path(settings.listed_dirs[-1])
     timing = Timing(interval=interval, grace=grace)
     metrics = Metrics(version=_version(), wall=time.time)
     say = journal(log_format, quiet=settings.quiet, verbose=settings.verbose)
