@@ -59,3 +59,15 @@ def test_only_what_root_alone_can_change_is_trusted(tmp_path: Path) -> None:
     directory.chmod(0o755)
     os.chown(directory / "program", 1, 1)
     assert not is_trusted(host, "/bin/program")
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root may give files away")
+def test_a_link_that_another_user_may_change_on_the_way_is_not_trusted(tmp_path: Path) -> None:
+    (tmp_path / "bin").mkdir(mode=0o755)
+    (tmp_path / "bin/program").touch(mode=0o755)
+    (tmp_path / "home").mkdir(mode=0o755)
+    (tmp_path / "home/link").symlink_to("../bin/program")
+    (tmp_path / "bin/link").symlink_to("/home/link")
+    assert is_trusted(Host(tmp_path), "/bin/link")
+    os.chown(tmp_path / "home", 4711, 4711)
+    assert not is_trusted(Host(tmp_path), "/bin/link")
