@@ -271,6 +271,11 @@ def test_a_broken_json_file_is_refused_with_its_place(text: str, message: str) -
     assert caught.value.hint == "correct it first; the file is untouched"
 
 
+def test_what_is_no_object_is_not_overwritten() -> None:
+    with pytest.raises(ConfigInvalid, match=r"'features' is not an object in 'd\.json'"):
+        js('{"features": ["a"]}')
+
+
 json_values = st.recursive(
     st.none() | st.booleans() | st.integers(-9, 9) | st.text('ab"\\{}[],:é\n', max_size=4),
     lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text('ab"{}', max_size=3), inner, max_size=3),

@@ -58,7 +58,7 @@ def changed(text: str, path: tuple[str, ...], value: Value, *, source: str) -> s
     """
     before = parse(text, source=source)
     plain = list(value) if isinstance(value, tuple) else value
-    wanted = _with(before, path, plain)
+    wanted = _with(before, path, plain, source)
     if wanted == before:
         return text
     head = _BOM if text.startswith(_BOM) else ""
@@ -173,14 +173,17 @@ def _unit(text: str) -> str:
     return (_indent(text, members[0].start) if members else None) or "  "
 
 
-def _with(data: dict[str, Any], path: tuple[str, ...], value: Any) -> dict[str, Any]:
+def _with(data: dict[str, Any], path: tuple[str, ...], value: Any, source: str) -> dict[str, Any]:
     """Return data with this value."""
     data = deepcopy(data)
     *objects, key = path
     inner = data
     for name in objects:
-        if not isinstance(inner.get(name), dict):
+        if inner.get(name) is None:
             inner[name] = {}
+        if not isinstance(inner[name], dict):
+            message = f"{name!r} is not an object in {source!r}"
+            raise ConfigInvalid(message, hint="correct it first; the file is untouched")
         inner = inner[name]
     inner[key] = value
     return data
