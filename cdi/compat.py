@@ -79,7 +79,8 @@ def release_of(name: str) -> Release:
     runtime = _ALSO.get(match["runtime"], match["runtime"]) if match is not None else ""
     table = RUNTIMES.get(runtime)
     if match is None or table is None:
-        message = f"unknown runtime {name!r}"
+        is_bare = _ALSO.get(name, name) in RUNTIMES
+        message = f"{name!r} names no release" if is_bare else f"unknown runtime {name!r}"
         raise UsageError(message, hint=f"name a runtime and its release, as podman-4.9: {', '.join(RUNTIMES)}")
     wanted = tuple(int(part) for part in match["release"].split("."))
     known = [version for since, version in table if since <= wanted]

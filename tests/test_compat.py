@@ -41,7 +41,13 @@ def test_release_reads_version(release: str, version: str) -> None:
     assert newest_version(release) == version
 
 
-@pytest.mark.parametrize("release", ["podman", "podman-", "lxd-5", "-1", ""])
+@pytest.mark.parametrize("runtime", ["podman", "crio", "cri-o"])
+def test_a_runtime_without_its_release_is_refused_as_that(runtime: str) -> None:
+    with pytest.raises(UsageError, match=f"'{runtime}' names no release"):
+        newest_version(runtime)
+
+
+@pytest.mark.parametrize("release", ["podman-", "lxd", "lxd-5", "-1", ""])
 def test_what_is_no_release_is_refused(release: str) -> None:
     with pytest.raises(UsageError, match="unknown runtime"):
         newest_version(release)

@@ -312,6 +312,14 @@ def test_a_hook_whose_program_is_gone(tmp_path: Path) -> None:
     assert (finding.cause, finding.old) == ("hook-missing", ("/usr/bin/nvidia-cdi-hook",))
 
 
+def test_hooks_of_an_unknown_program_are_one_finding(tmp_path: Path) -> None:
+    tree = tree_of("a100-mig")
+    install(tree, tmp_path, "nvidia-gpu", hook_program="/opt/bin/other")
+    messages = [one.message for one in found(tree, tmp_path, family="nvidia-gpu")]
+    assert messages.count("hook /opt/bin/other is not needed any more") == 1
+    assert len(messages) == len(set(messages))
+
+
 def test_hooks_of_another_program_that_is_there(tmp_path: Path) -> None:
     tree = tree_of("a100-mig") + "/opt/bin/cdi-hook : f 0755\n"
     install(tree, tmp_path, "nvidia-gpu", hook_program="/opt/bin/cdi-hook")

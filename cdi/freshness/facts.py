@@ -189,7 +189,8 @@ def _hook_facts(old: Sequence[Hook], new: Sequence[Hook], broken: Broken) -> Ite
                 hint = f"or it was left out on purpose: `--check --disable-hook {name}`"
                 yield Fact("hook-changed", "warning", f"hook {name} is new", "", _text(other), hint)
             elif other is None:
-                yield Fact("hook-changed", "warning", f"hook {name} is not needed any more", _text(one))
+                what = one.path if name == one.path else _text(one)  # a program that we do not know is one finding
+                yield Fact("hook-changed", "warning", f"hook {name} is not needed any more", what)
             elif one.args[1:] != other.args[1:] or (one.path == other.path and one.args == other.args):
                 yield from _changed_hook(name, one, other)
             elif ("hooks", one.path) not in broken:
