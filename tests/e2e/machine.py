@@ -174,11 +174,13 @@ class Daemon:
 
 def python_paths() -> tuple[Path, ...]:
     """Return the paths that a machine needs to run the Python that runs the tests, with all that it imports."""
-    executable = Path(sys.executable).resolve()
+    executables = [Path(sys.executable)]
+    while executables[-1].is_symlink():  # that of an environment is a link to `python3`, and that to `python3.11`
+        executables.append(executables[-1].parent / executables[-1].readlink())
     stdlib = Path(sysconfig.get_path("stdlib"))
     library = Path(sysconfig.get_config_var("LIBDIR")) / str(sysconfig.get_config_var("INSTSONAME"))
     shared = [library] if library.suffix != ".a" and library.exists() else []
-    return (executable, stdlib, *shared, Path(sys.prefix), PROJECT)
+    return (*executables[1:], stdlib, *shared, Path(sys.prefix), PROJECT)
 
 
 def bury() -> None:
