@@ -355,6 +355,19 @@ def test_a_containerd_without_its_cri_plugin_is_remarked_on(tmp_path: Path) -> N
         )
 
 
+def test_a_switch_on_its_way_out_is_remarked_on(tmp_path: Path) -> None:
+    remark = "enable_cdi is deprecated: a later containerd may have CDI on whatever it says"
+    for files in ({}, {MAIN: "version = 3\n"}):
+        assert plan_for(host(tmp_path, files), "containerd", "2.3.4", DISABLE).remarks == (remark,)
+
+
+def test_directories_where_cdi_is_off_are_remarked_on(tmp_path: Path) -> None:
+    planned = plan_for(host(tmp_path, {}), "containerd", "1.7.24", dirs("/a"))
+    assert planned.remarks == (
+        "CDI is off (default of containerd 1.7.24): 'cdi runtime enable containerd' switches it on",
+    )
+
+
 # Docker.
 
 

@@ -50,10 +50,10 @@ def plan(host: Host, runtime: Runtime, request: Request) -> Plan:
         raise CdiError(message, hint="containers of Kubernetes get CDI devices since containerd 1.7")
     files = files_of(host, runtime)
     key, value = setting_of(request)
-    if not files or not files[0].data:
-        return _fresh(files, runtime, request, (key, value))
-    readers = _readers(host, runtime, files)
     remarks = tuple(_remarks(files, request, numbers))
+    if not files or not files[0].data:
+        return _fresh(files, runtime, request, remarks)
+    readers = _readers(host, runtime, files)
     counted = [tables(reader, files)[0] for reader in readers]
     if numbers is None or numbers >= _ON:
         _refuse_mixed(files, counted[-1])
@@ -130,14 +130,14 @@ def _refuse_mixed(files: list[Config], counted: Sequence[Table]) -> None:
         raise _misfit(files, "containerd 2 mixes up CRI settings of version 1 with those of later versions")
 
 
-def _fresh(files: list[Config], runtime: Runtime, request: Request, setting: tuple[str, Value]) -> Plan:
+def _fresh(files: list[Config], runtime: Runtime, request: Request, remarks: tuple[str, ...]) -> Plan:
     """Plan a file that says nothing else, where there is none or an empty one."""
-    key, value = setting
+    key, value = setting_of(request)
     arguments = runtime.daemon.arguments if runtime.daemon is not None else ()
     main = config_toml(runtime.program, arguments)
     numbers = release_of(runtime.version)
     if _default(key, numbers) == value:
-        return request.nothing(runtime, _by_default(runtime))
+        return request.nothing(runtime, _by_default(runtime), remarks=remarks)
     if numbers is None:
         message = f"cannot write {main!r}: the version of containerd is not known, and so not that of the file"
         raise CdiError(message, hint=f"write it with 'containerd config default > {main}', then try again")
@@ -146,7 +146,7 @@ def _fresh(files: list[Config], runtime: Runtime, request: Request, setting: tup
     start = f"{old}\n" if old and not old.endswith("\n") else old
     name = NEW if version >= _VERSION_3 else _OLD
     text = changed(f"{start}version = {version}\n", (PLUGINS, name, key), value, source=main)
-    return request.change(runtime, main, old=old if files else None, new=text)
+    return request.change(runtime, main, old=old if files else None, new=text, remarks=remarks)
 
 
 def _is_ignored(file: Config) -> bool:

@@ -6,6 +6,8 @@ __all__ = ["plan"]
 
 from typing import TYPE_CHECKING
 
+from msgspec.structs import replace
+
 from cdi.errors import CdiError, UsageError
 from cdi.runtimes.config import containerd, docker, k3s, layers
 from cdi.runtimes.config.plan import broken
@@ -53,6 +55,9 @@ def plan(host: Host, runtime: Runtime, request: Request) -> Plan:
         raise CdiError(message, hint=f"change {_MICROK8S}containerd-template.toml, then: snap restart microk8s")
     if request.action == "set-dirs":
         _refuse_started_with(runtime)
+        if runtime.enabled is False:
+            remark = f"CDI is off ({runtime.enabled_why}): 'cdi runtime enable {runtime.name}' switches it on"
+            planned = replace(planned, remarks=(*planned.remarks, remark))
     elif planned.change is None:
         _refuse_stronger(runtime, on=request.on)
     return planned
