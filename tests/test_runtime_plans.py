@@ -539,6 +539,17 @@ def test_directories_that_would_not_be_obeyed_are_refused(tmp_path: Path) -> Non
         plan_for(node, "cri-o", "1.30", dirs("/a"), "--config-dir=/x")
 
 
+def test_a_packaged_file_that_would_win_is_not_written_in_vain(tmp_path: Path) -> None:
+    share, etc = "/usr/share/containers/containers.conf.d", "/etc/containers/containers.conf.d"
+    text_ = '[engine]\ncdi_spec_dirs = ["/x"]\n'
+    node = host(tmp_path, {f"{share}/99-vendor.conf": text_})
+    with pytest.raises(CdiError, match=f"'{share}/99-vendor.conf' has the last word") as caught:
+        plan_for(node, "podman", "6.0.0", dirs("/a"))
+    assert caught.value.hint == f"copy it to {etc}, where it replaces that one, then try again"
+    host(tmp_path, {f"{etc}/99-vendor.conf": text_})
+    assert text(plan_for(node, "podman", "6.0.0", dirs("/a")))[0] == f"{etc}/99-vendor.conf"
+
+
 K3S = "/var/lib/rancher/k3s/agent/etc/containerd"
 
 

@@ -99,10 +99,22 @@ def _set(  # noqa: PLR0913, PLR0917 - a key with its value
         return request.nothing(runtime, f"{having[-1]} says so")
     if not having and value == default:
         return request.nothing(runtime, f"the default of {runtime.name}")
-    path = having[-1] if having and not having[-1].startswith(_PACKAGED) else _own(layers, runtime)
+    path = _place(layers, runtime, having[-1] if having else None)
     old = texts.get(path)
     new = changed(_HEAD.format(runtime.name) if old is None else old, keys, value, source=path)
     return request.change(runtime, path, old=old, new=new)
+
+
+def _place(layers: Layers, runtime: Runtime, last: str | None) -> str:
+    """Return the file to write: the last that has the key, or our own when none has it or a package brings it."""
+    if last is not None and not last.startswith(_PACKAGED):
+        return last
+    own = _own(layers, runtime)
+    directory, _, name = own.rpartition("/")
+    if last is not None and last.rpartition("/")[0].endswith(".d") and last.rpartition("/")[2] > name:
+        message = f"{last!r} has the last word, and a package brings it"
+        raise CdiError(message, hint=f"copy it to {directory}, where it replaces that one, then try again")
+    return own
 
 
 def _value(data: Any, keys: tuple[str, ...]) -> Any:
