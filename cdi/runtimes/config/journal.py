@@ -177,7 +177,9 @@ def _undoing(journal: _Journal, runtime: str, *, force: bool) -> tuple[Entry, Pl
         return entry, Plan(runtime=runtime, action="undo", why=why)
     if not force and (present is None or _hash(present) != entry.new):
         message = f"{entry.path!r} was changed by somebody else since {entry.action!r}"
-        raise FileConflict(message, hint="take the change back by hand, or force puts the file back as it was before")
+        raise FileConflict(
+            message, hint=f"'cdi runtime undo {runtime} --force' puts it back as it was before all the same"
+        )
     why = f"{entry.action} is taken back"
     return entry, Plan(runtime=runtime, action="undo", why=why, change=Change(path=entry.path, old=present, new=old))
 
