@@ -231,6 +231,14 @@ def text(planned: Plan) -> tuple[str, str]:
             id="an unknown release is told in any case",
         ),
         pytest.param(
+            "devel",
+            {MAIN: f"version = 2\n{OLD}a = 1\n"},
+            ENABLE,
+            MAIN,
+            f"version = 2\n{OLD}a = 1\nenable_cdi = true\n",
+            id="a version without numbers",
+        ),
+        pytest.param(
             None,
             {MAIN: f"version = 3\n{NEW}a = 1\n"},
             ENABLE,
@@ -286,12 +294,12 @@ def test_containerd_as_wanted_is_left_alone(
         (
             "2.3.4",
             {MAIN: f"version = 3\n{IMPORTS}{NEW}enable_cdi = false\n", DROP_IN: "[plugins.cri]\nenable_cdi = true\n"},
-            f"{MAIN}: containerd 2 mixes up CRI settings of version 1 with those of later versions",
+            f"{MAIN}: containerd 2 does not read CRI settings of version 1 as containerd 1 does",
         ),
         (
             None,
             {MAIN: "[plugins.cri]\n"},
-            f"{MAIN}: containerd 2 mixes up CRI settings of version 1 with those of later versions",
+            f"{MAIN}: containerd 2 does not read CRI settings of version 1 as containerd 1 does",
         ),
         (
             "2.1.9",
@@ -301,7 +309,7 @@ def test_containerd_as_wanted_is_left_alone(
         (
             "2.1.9",
             {MAIN: f"version = 2\n{IMPORTS}", DROP_IN: "[plugins.cri]\n"},
-            f"{MAIN}: containerd 2 mixes up CRI settings of version 1 with those of later versions",
+            f"{MAIN}: containerd 2 does not read CRI settings of version 1 as containerd 1 does",
         ),
         ("1.7.24", {MAIN: "version = 2\nplugins = [\n"}, f"{MAIN}:2:12: invalid value"),
         (

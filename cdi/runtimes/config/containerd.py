@@ -35,6 +35,7 @@ _FIRST, _ON, _DEPRECATED = (1, 7), (2, 0), (2, 3)
 _WAYS = ("1.7", "2.0", "2.3")  # the releases since which files are put together in another way
 # The newest version that a release knows; it does not start with a newer one (RELEASES.md of containerd).
 _VERSIONS = (((2, 3), 4), ((2, 0), 3), ((1, 3), 2))
+_READ_OTHERWISE = "containerd 2 does not read CRI settings of version 1 as containerd 1 does"
 _MIGRATE = "write the file anew with 'containerd config migrate', then try again"
 
 
@@ -55,8 +56,8 @@ def plan(host: Host, runtime: Runtime, request: Request) -> Plan:
         return _fresh(files, runtime, request, remarks)
     readers = _readers(host, runtime, files)
     counted = [tables(reader, files)[0] for reader in readers]
-    if numbers is None or numbers >= _ON:
-        _refuse_mixed(files, counted[-1])
+    if (numbers is None or numbers >= _ON) and any(table.name == _OLDEST for table in counted[-1]):
+        raise _misfit(files, _READ_OTHERWISE)
     holding = [_holding(found, key) for found in counted]
     if all(table is not None and _is(table, key, value) for table in holding):
         last = holding[-1]
@@ -64,7 +65,7 @@ def plan(host: Host, runtime: Runtime, request: Request) -> Plan:
     if not any(holding) and _default(key, numbers) == value:
         return request.nothing(runtime, _by_default(runtime), remarks=remarks)
     if numbers is not None and numbers >= _ON and all(_is_ignored(file) for file in files):
-        raise _misfit(files, "containerd 2 does not read CRI settings of version 1 as containerd 1 does")
+        raise _misfit(files, _READ_OTHERWISE)
     config, name = holding[-1] or (counted[-1] or [_base(files, numbers)])[-1]
     text = changed(config.text, (PLUGINS, name, key), value, source=config.path)
     after = [_config(config.path, text) if file.path == config.path else file for file in files]
@@ -92,7 +93,7 @@ def _config(path: str, text: str) -> Config:
 
 def _readers(host: Host, runtime: Runtime, files: list[Config]) -> list[Installed]:
     """Return the containerd that reads the files: of its release, or else one of each kind that starts with them."""
-    versions = _WAYS if runtime.version is None else (runtime.version,)
+    versions = _WAYS if release_of(runtime.version) is None else (runtime.version,)
     found: list[Installed] = []
     problems: list[Problem] = []
     for version in versions:
@@ -123,11 +124,6 @@ def _base(files: list[Config], numbers: tuple[int, ...] | None) -> Table:
     if numbers is not None and numbers < _ON:
         return Table(files[0], NAMES[min(final, _VERSION_2) - 1])
     return Table(files[0], _OLD if final == version_of(files[0]) == _VERSION_2 else NEW)
-
-
-def _refuse_mixed(files: list[Config], counted: Sequence[Table]) -> None:
-    if any(table.name == _OLDEST for table in counted):
-        raise _misfit(files, "containerd 2 mixes up CRI settings of version 1 with those of later versions")
 
 
 def _fresh(files: list[Config], runtime: Runtime, request: Request, remarks: tuple[str, ...]) -> Plan:
