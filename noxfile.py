@@ -21,8 +21,11 @@ NEED_EXTRAS = (
     "tests/property",
     "tests/test_elf.py",
     "tests/test_profile_schema.py",
+    "tests/test_runtime_plans.py",
+    "tests/test_runtime_texts.py",
     "tests/test_schema.py",
     "tests/test_schema_agreement.py",
+    "tests/test_uevents.py",
     "tests/test_watch.py",
 )
 
@@ -90,7 +93,7 @@ def minimal(session: nox.Session) -> None:
     """The library's tests, without the optional dependencies."""
     session.install("-e", ".", *_group("minimal"))
     ignored = [f"--ignore={path}" for path in NEED_EXTRAS]
-    session.run("pytest", *ignored, *session.posargs)
+    session.run("pytest", "-n", "auto", *ignored, *session.posargs)
 
 
 @nox.session

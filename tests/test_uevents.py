@@ -15,7 +15,6 @@ from cdi.upkeep.uevents import Uevents, open_uevents
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-pytest.importorskip("pyudev")
 NULL = Path("/sys/class/mem/null/uevent")
 pytestmark = pytest.mark.skipif(not os.access(NULL, os.W_OK), reason="needs root, and a /sys that is not read-only")
 

@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from copy import deepcopy
 from typing import TYPE_CHECKING, Any, TypeAlias
 
-from cdi.errors import ConfigInvalid
+from cdi.errors import ConfigInvalid, UsageError
 from cdi.runtimes.configs import toml_place
 
 if sys.version_info >= (3, 11):
@@ -44,8 +44,12 @@ def changed(text: str, path: tuple[str, ...], value: Value, *, source: str) -> s
     Comments, order, quotes, indentation and line ends stay. The result is read back with another parser: if it
     differs from the text in more than this value, `ConfigInvalid` is raised instead.
     """
-    import tomlkit  # noqa: PLC0415 - few commands need it
-    from tomlkit.exceptions import TOMLKitError  # noqa: PLC0415 - as above
+    try:
+        import tomlkit  # noqa: PLC0415 - few commands need it
+        from tomlkit.exceptions import TOMLKitError  # noqa: PLC0415 - as above
+    except ImportError:
+        message = f"changing {source!r} needs the Python package tomlkit"
+        raise UsageError(message, hint="pip install 'cdi-tools[runtimes]'") from None
 
     before = parse(text, source=source)
     wanted = _with(before, path, value, source)
