@@ -146,7 +146,7 @@ def _spec_files(directory: Path, reader: Reader) -> tuple[list[str], Problem | N
 def _linked(target: str) -> Problem:
     """Return that a directory is a link: the reference library walks it with Go's filepath.Walk, which stops there."""
     message = f"is a link to {target!r}, and runtimes do not follow a link in the place of a spec directory"
-    hint = f"make it a directory, or have runtimes read {target!r} itself (`cdi runtime set-dirs`)"
+    hint = "make it a directory, or have runtimes read the other one: `cdi runtime set-dirs NAME DIR…`"
     return Problem(severity="error", rule="directory-link", message=message, hint=hint)
 
 

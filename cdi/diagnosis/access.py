@@ -52,7 +52,7 @@ def directory_faults(host: Host, listing: Listing, account: Account) -> Iterator
             status="problem",
             message=f"{directory!r} is a link to {listing.link!r}, and runtimes do not follow a link in its place",
             why="the reference library walks a directory without following links, the directory itself included",
-            hint=f"make it a directory, or have runtimes read {listing.link}: `cdi runtime set-dirs NAME DIR…`",
+            hint="make it a directory, or have runtimes read the other one: `cdi runtime set-dirs NAME DIR…`",
             path=directory,
         )
     elif not listing.missing:
