@@ -86,16 +86,16 @@ def test_a_directory_that_comes_and_goes_is_watched(tmp_path: Path) -> None:
 
 
 def test_a_directory_that_is_replaced_is_watched(tmp_path: Path) -> None:
-    put(tmp_path / "one" / "a.json", text(x="1"))
-    put(tmp_path / "two" / "a.json", text(x="2"))
-    link = tmp_path / "cdi"
+    put(tmp_path / "one" / "cdi" / "a.json", text(x="1"))
+    put(tmp_path / "two" / "cdi" / "a.json", text(x="2"))
+    link = tmp_path / "etc"
     link.symlink_to("one")
-    with watching(link) as wait_for:
+    with watching(link / "cdi") as wait_for:
         wait_for("1")
         (tmp_path / "new").symlink_to("two")
         (tmp_path / "new").rename(link)
         wait_for("2")
-        put(tmp_path / "two" / "a.json", text(x="3"))
+        put(tmp_path / "two" / "cdi" / "a.json", text(x="3"))
         wait_for("3")
 
 
