@@ -91,7 +91,7 @@ def minimal(session: nox.Session) -> None:
     """The library's tests, without the optional dependencies."""
     session.install("-e", ".", *_group("minimal"))
     ignored = [f"--ignore={path}" for path in NEED_EXTRAS]
-    session.run("pytest", "-n", "auto", *ignored, *session.posargs)
+    session.run("pytest", "-n", "auto", "-m", "not slow", *ignored, *session.posargs)
 
 
 @nox.session

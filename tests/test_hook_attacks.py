@@ -27,6 +27,8 @@ from cdi.hook.root import ContainerRoot
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+pytestmark = pytest.mark.slow
+
 REPOSITORY = Path(__file__).parent.parent
 LIBRARY = "/usr/lib/x86_64-linux-gnu"
 HOOKS = (

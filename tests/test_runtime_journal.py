@@ -351,6 +351,7 @@ def without_temporaries(found: dict[str, object]) -> dict[str, object]:
     return {name: what for name, what in found.items() if not name.endswith(".tmp")}
 
 
+@pytest.mark.slow
 @pytest.mark.filterwarnings("ignore:.*fork:DeprecationWarning")  # the runner's threads do nothing meanwhile
 @pytest.mark.parametrize("old", [None, b"old"])
 @pytest.mark.parametrize("then", ["undo", "again"])
@@ -392,6 +393,7 @@ def test_a_change_killed_at_any_step_can_be_taken_back_or_made_again(
     assert step > 20
 
 
+@pytest.mark.slow
 @pytest.mark.filterwarnings("ignore:.*fork:DeprecationWarning")  # as above
 @pytest.mark.parametrize("old", [None, b"old"])
 def test_an_undo_killed_at_any_step_can_be_repeated(tmp_path: Path, old: bytes | None) -> None:

@@ -407,6 +407,7 @@ def killed_at(step: int, function: Any, *args: Any) -> bool:
     return os.WIFSIGNALED(os.waitpid(child, 0)[1])
 
 
+@pytest.mark.slow
 @pytest.mark.filterwarnings("ignore:.*fork:DeprecationWarning")  # the runner's threads do nothing meanwhile
 @pytest.mark.parametrize("old", [None, "old"])
 def test_a_kill_at_any_step_leaves_the_old_file_or_the_new_one(tmp_path: Path, old: str | None) -> None:

@@ -514,6 +514,7 @@ def something(running: Running, random: Random) -> float:
     return random.expovariate(0.4) if random.random() < 0.03 else 0.02
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("seed", [1, 2])
 def test_after_ten_thousand_events_the_specs_are_exactly_right(tmp_path: Path, seed: int) -> None:
     """Devices come and go, drivers load again, writers and the service itself are killed; half of it for each seed."""
