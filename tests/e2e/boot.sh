@@ -18,9 +18,10 @@ tr -d - </proc/sys/kernel/random/uuid >"$root/etc/machine-id"
 mkdir -p "$root"/opt/{project,site,python,out} "$etc/multi-user.target.wants" "$root/etc/tmpfiles.d"
 cp "$project"/deploy/systemd/*.service "$etc/"
 cp "$project/deploy/systemd/cdi.conf" "$root/etc/tmpfiles.d/"
+# A Python that was built with a shared library looks for that where it was installed.
 cat >"$root/usr/bin/cdi" <<'END'
 #!/bin/sh
-PYTHONPATH=/opt/project:/opt/project/cli:/opt/site PYTHONDONTWRITEBYTECODE=1 exec /opt/python/bin/python3 -m cdi_cli "$@"
+LD_LIBRARY_PATH=/opt/python/lib PYTHONPATH=/opt/project:/opt/project/cli:/opt/site PYTHONDONTWRITEBYTECODE=1 exec /opt/python/bin/python3 -m cdi_cli "$@"
 END
 chmod 755 "$root/usr/bin/cdi"
 # What runtimes find when they start.
