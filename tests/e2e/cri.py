@@ -9,6 +9,7 @@ import importlib
 import itertools
 import json
 import subprocess
+import time
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -76,7 +77,7 @@ class Client:
     @contextlib.contextmanager
     def _container(self, devices: tuple[str, ...], annotations: dict[str, str]) -> Generator[str]:
         if self._pod is None:
-            self._pod = self._call("RunPodSandbox", config=self._sandbox_config).pod_sandbox_id
+            self._pod = self._started_pod()
         config = {
             "metadata": {"name": f"container{next(_numbers)}"},
             "image": {"image": self._image},
@@ -92,6 +93,16 @@ class Client:
             yield created.container_id
         finally:
             self._call("RemoveContainer", container_id=created.container_id)
+
+    def _started_pod(self) -> str:
+        deadline = time.monotonic() + 10
+        while True:
+            try:
+                return str(self._call("RunPodSandbox", config=self._sandbox_config).pod_sandbox_id)
+            except CriError as error:  # CRI hears of an image that `ctr` has imported a moment later
+                if "failed to get sandbox image" not in str(error) or time.monotonic() > deadline:
+                    raise
+            time.sleep(0.05)
 
     def _call(self, method: str, **fields: Any) -> Any:
         request = getattr(self._messages, f"{method}Request")(**fields)
