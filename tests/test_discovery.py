@@ -57,7 +57,11 @@ def test_an_unreadable_attribute_skips_the_attribute_and_not_the_device() -> Non
         "type": "network card",
         "driver": "ena",
         "pciAddress": "0000:00:05.0",
+        "pcieRoot": "pci0000:00",
+        "vendorId": "0x1d0f",
+        "deviceId": "0xec20",
         "state": "up",
+        "linkType": "ether",
     }
     assert found["eth0"].warnings == (
         f"cannot read '{nic}/net/eth0/address': permission denied",

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
-from cdi.discovery.pci import Function, read_function
+from cdi.discovery.pci import Function, parse_subfunction, read_function
 from cdi.discovery.sysfs import Kobject, parse_number
 from cdi.host import HostError
 
@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from cdi.host import Host
 
 _UP, _REJECT = 0x1, 0x200  # linux/route.h
+_LINK_TYPES = {1: "ether", 32: "infiniband"}  # linux/if_arp.h
 _V4_FIELDS = 8
 _V6_FIELDS = 10
 # Routes to half of all addresses are how VPN clients override a default route without replacing it.
@@ -42,6 +43,7 @@ class Interface(msgspec.Struct, frozen=True, kw_only=True):
     state: str | None = None
     speed: int | None = None
     port_name: str | None = None
+    switch: str | None = None  # phys_switch_id, the same for all ports of a switch
     master: str | None = None
     uppers: tuple[str, ...] = ()
     lowers: tuple[str, ...] = ()
@@ -52,6 +54,23 @@ class Interface(msgspec.Struct, frozen=True, kw_only=True):
     def virtual(self) -> bool:
         """Whether no hardware is behind it."""
         return "/devices/virtual/" in self.path
+
+    @property
+    def subfunction(self) -> str | None:
+        """The part of a PCI function that it belongs to, by its name on the auxiliary bus: `mlx5_core.sf.4`."""
+        return parse_subfunction(self.path)
+
+    @property
+    def attributes(self) -> dict[str, str | int | bool | None]:
+        """What is known of it; what is not is None."""
+        return {
+            "driver": self.driver or (self.function.driver if self.function is not None else None),
+            "state": self.state,
+            "speedMbps": self.speed,
+            "mtu": self.mtu,
+            "mac": self.mac,
+            "linkType": _LINK_TYPES.get(self.hardware or 0),
+        }
 
 
 # Entries that only one type of interface has.
@@ -81,6 +100,7 @@ def read_interface(host: Host, name: str) -> Interface | None:
         state=here.text("operstate"),
         speed=speed if speed is not None and speed > 0 else None,  # -1: unknown
         port_name=here.text("phys_port_name") or None,
+        switch=here.text("phys_switch_id") or None,
         master=here.target("master"),
         uppers=_stacked(here, "upper_"),
         lowers=_stacked(here, "lower_"),

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-__all__ = ["Function", "list_functions", "parse_bdf", "read_function"]
+__all__ = ["Function", "list_functions", "parse_bdf", "parse_subfunction", "read_function"]
 
 import re
 from typing import TYPE_CHECKING
@@ -14,12 +14,14 @@ from cdi.host import HostError
 from cdi.names import natural_key
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
     from cdi.host import Host
 
 # domain:bus:device.function; domains have up to 32 bits (Intel VMD, Hyper-V).
 _BDF = re.compile(r"[0-9a-f]{4,8}:[0-9a-f]{2}:[01][0-9a-f]\.[0-7]")
+_ROOT = re.compile(r"pci[0-9a-f]{4,8}:[0-9a-f]{2}")
+_SUBFUNCTION = re.compile(r"[A-Za-z0-9_]+\.sf\.[0-9]+")
 _DEVICES = "/sys/bus/pci/devices"
 
 
@@ -39,6 +41,7 @@ class Function(msgspec.Struct, frozen=True, kw_only=True):
     numa_node: int | None = None  # None also when the kernel says -1
     parent: str | None = None
     functions: int = 0  # how many virtual functions it has
+    capacity: int | None = None  # how many it may have; None for a function that can have none
     unread: tuple[str, ...] = ()
 
     @property
@@ -47,21 +50,38 @@ class Function(msgspec.Struct, frozen=True, kw_only=True):
         place = self.bdf.replace(":", "-").replace(".", "-")
         return place if self.device is None else f"{place}-0x{self.device:04x}"
 
+    @property
+    def root(self) -> str | None:
+        """The PCI host bridge, in Kubernetes' words the PCIe root, that it is below: `pci0000:3a`."""
+        return next((part for part in self.path.split("/") if _ROOT.fullmatch(part)), None)
 
-def list_functions(host: Host, *, vendor: int | None = None) -> Iterator[Function]:
-    """Yield the PCI functions of a host, or those of a vendor, by address; a function that cannot be read is left out.
 
-    One file tells whose a function is, so that a thousand others cost little:
+def list_functions(
+    host: Host,
+    *,
+    vendor: int | None = None,
+    base_class: int | None = None,
+    driver: Callable[[str | None], bool] | None = None,
+) -> Iterator[Function]:
+    """Yield the PCI functions of a host by address, all or those of a vendor, a base class or certain drivers.
+
+    One that cannot be read is left out. One file tells what a function is, so that a thousand others cost little:
 
         /sys/bus/pci/devices/0000:01:00.0 -> ../../../devices/pci0000:00/0000:00:01.0/0000:01:00.0
         /sys/bus/pci/devices/0000:01:00.0/uevent   DRIVER=nvidia PCI_CLASS=30200 PCI_ID=10DE:20B0 PCI_SUBSYS_ID=…
     """
     for path in _functions(host):
         try:
-            if vendor is None or _vendor(host, path) == vendor:
-                function = read_function(host, host.resolve(path))
-                if function is not None:
-                    yield function
+            identity = _Identity(host, path)
+            if vendor is not None and identity.vendor() != vendor:
+                continue
+            if base_class is not None and (identity.class_code() or 0) >> 16 != base_class:
+                continue
+            if driver is not None and not driver(identity.driver()):
+                continue
+            function = read_function(host, host.resolve(path))
+            if function is not None:
+                yield function
         except HostError:  # it was unplugged meanwhile, or its attributes are out of reach
             continue
 
@@ -79,14 +99,34 @@ def _functions(host: Host) -> Iterator[str]:
         yield from (f"{_DEVICES}/{name}" for name in names if _BDF.fullmatch(name))
 
 
-def _vendor(host: Host, path: str) -> int | None:
-    try:
-        identity = parse_uevent(host.read_text(f"{path}/uevent")).get("PCI_ID")
-    except HostError:
-        identity = None
-    if identity is not None:
-        return parse_number("0x" + identity.partition(":")[0])
-    return parse_number(host.read_text(f"{path}/vendor"))
+class _Identity:
+    """What a function is, told by its `uevent`, or by its other attributes where a recording has no such file."""
+
+    def __init__(self, host: Host, path: str) -> None:
+        self._host, self._path = host, path
+        try:
+            self._uevent = parse_uevent(host.read_text(f"{path}/uevent"))
+        except HostError:
+            self._uevent = {}
+
+    def vendor(self) -> int | None:
+        known = self._uevent.get("PCI_ID")
+        return parse_number("0x" + known.partition(":")[0]) if known is not None else self._attribute("vendor")
+
+    def class_code(self) -> int | None:
+        known = self._uevent.get("PCI_CLASS")
+        return parse_number(f"0x{known}") if known is not None else self._attribute("class")
+
+    def driver(self) -> str | None:
+        if self._uevent.get("PCI_ID") is not None:
+            return self._uevent.get("DRIVER")
+        try:
+            return self._host.readlink(f"{self._path}/driver").rpartition("/")[2]
+        except HostError:
+            return None
+
+    def _attribute(self, name: str) -> int | None:
+        return parse_number(self._host.read_text(f"{self._path}/{name}"))
 
 
 def parse_bdf(path: str) -> str | None:
@@ -95,6 +135,14 @@ def parse_bdf(path: str) -> str | None:
     /sys/devices/pci0000:00/0000:00:03.0/virtio2/net/eth0 is of 0000:00:03.0.
     """
     return next((part for part in reversed(path.split("/")) if _BDF.fullmatch(part)), None)
+
+
+def parse_subfunction(path: str) -> str | None:
+    """Return the name on the auxiliary bus of the subfunction that a path without links is below.
+
+    /sys/devices/pci0000:3a/0000:3a:00.0/0000:3b:00.0/mlx5_core.sf.4/net/enp59s0f0s88 is of mlx5_core.sf.4.
+    """
+    return next((part for part in reversed(path.split("/")) if _SUBFUNCTION.fullmatch(part)), None)
 
 
 def read_function(host: Host, path: str) -> Function | None:
@@ -116,5 +164,6 @@ def read_function(host: Host, path: str) -> Function | None:
         numa_node=numa if numa is not None and numa >= 0 else None,
         parent=here.target("physfn"),
         functions=here.number("sriov_numvfs") or 0,
+        capacity=here.number("sriov_totalvfs") or None,
         unread=tuple(here.unread),
     )

@@ -105,6 +105,12 @@ class Host:
         source = self._source.keeping() if isinstance(self._source, Directory) else self._source
         return self.over(Remembering(source))
 
+    def once(self, read: Callable[[Host], _T]) -> _T:
+        """Return what a function makes of this host; of one that remembers, the same value again."""
+        if isinstance(self._source, Remembering):
+            return self._source.once((read, self._dev_root, self._driver_root), lambda: read(self))
+        return read(self)
+
     def below(self, top: str) -> Host:
         """Return what a process sees after a chroot into a directory of this host; raise `HostError`."""
         if top == "/":

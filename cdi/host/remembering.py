@@ -20,6 +20,7 @@ class Remembering:
     def __init__(self, source: Source) -> None:
         self._source = source
         self._answers: dict[tuple[Any, ...], Any] = {}
+        self._made: dict[object, Any] = {}
 
     def __repr__(self) -> str:
         return f"Remembering({self._source!r})"
@@ -51,6 +52,12 @@ class Remembering:
     def open(self, path: str) -> int:
         """Return a descriptor to read a regular file, for the caller to close; asked for anew each time."""
         return self._source.open(path)
+
+    def once(self, question: object, ask: Callable[[], _T]) -> _T:
+        """Return what was made of the answers when it was first asked for; failures are not kept."""
+        if question not in self._made:
+            self._made[question] = ask()
+        return self._made[question]  # type: ignore[no-any-return]
 
     def _ask(self, question: tuple[Any, ...], ask: Callable[[], _T]) -> _T:
         if question not in self._answers:

@@ -162,7 +162,7 @@ def test_a_spec_is_compared_as_it_was_written(cdi: Cdi, tmp_path: Path) -> None:
 def test_explain_says_how_and_why_not(cdi: Cdi) -> None:
     result = cdi("--root", SERVER, "generate", "netdev", "--explain")
     assert yaml.safe_load(result.out)["kind"] == "host.local/netdev"
-    assert "cdi: host.local/netdev=ens1f1: /sys/class/net/ens1f1: " in result.err
+    assert "cdi: host.local/netdev=ens1f1v0: /sys/class/net/ens1f1v0: " in result.err
     assert "cdi: skipped netdev lo: the loopback interface" in result.err
 
 
@@ -192,7 +192,7 @@ def test_options_of_generation(cdi: Cdi) -> None:
 def test_compat_writes_what_a_runtime_reads_and_names_the_cost(cdi: Cdi) -> None:
     result = cdi("--root", SERVER, "generate", "--compat", "podman-4.9", "--compat", "docker-29.2", "-o", "json")
     assert json.loads(result.out)["kind"] == "host.local/dev"
-    assert "cdi: host.local/netdev=ens1f1: left out: " in result.err
+    assert "cdi: host.local/netdev=ens1f1v0: left out: " in result.err
     result = cdi("--root", SERVER, "generate", "--compat", "lxd-5")
     assert result.code == 2
     assert "hint: name a runtime and its release, as podman-4.9: " in result.err
@@ -245,7 +245,7 @@ def test_discover_lists_found_and_skipped(cdi: Cdi) -> None:
     assert (result.code, result.err) == (0, "")
     found, _, skipped = result.out.partition("\n\n")
     assert found.startswith(
-        "FAMILY  DEVICE      FOUND BY\nnetdev  enp94s0np0  /sys/class/net/enp94s0np0: network card, "
+        "FAMILY  DEVICE     FOUND BY\nnetdev  enp94s0v0  /sys/class/net/enp94s0v0: virtual function, "
     )
     assert skipped.startswith("FAMILY  SKIPPED ")
     assert "the loopback interface" in skipped
@@ -255,8 +255,8 @@ def test_discover_json(cdi: Cdi) -> None:
     result = cdi("--root", SERVER, "discover", "netdev", "-o", "json").json
     assert list(result) == ["version", "families", "kinds", "found", "shared", "skipped", "problems", "unsure"]
     first = result["found"][0]
-    assert (first["family"], first["kind"], first["name"]) == ("netdev", "host.local/netdev", "enp94s0np0")
-    assert first["containerEdits"] == {"netDevices": [{"hostInterfaceName": "enp94s0np0", "name": "enp94s0np0"}]}
+    assert (first["family"], first["kind"], first["name"]) == ("netdev", "host.local/netdev", "enp94s0v0")
+    assert first["containerEdits"] == {"netDevices": [{"hostInterfaceName": "enp94s0v0", "name": "enp94s0v0"}]}
 
 
 def test_snapshot_stands_in_for_the_host(cdi: Cdi, tmp_path: Path) -> None:
@@ -291,7 +291,7 @@ def test_what_is_installed_is_what_all_runtimes_read(cdi: Cdi, node: Path, tmp_p
         "cdi: containerd 1.7.24~ds1 does not count: CDI is off (default of containerd 1.7.24~ds1)\n"
         "cdi: docker 26.1.5+dfsg1 reads CDI 0.6.0 (by its release)\n"
         "cdi: podman 5.4.2+ds1 reads CDI 0.8.0 (by its release)\n"
-        "cdi: host.local/netdev=enp94s0np0: left out: device 'enp94s0np0' is nothing without what CDI 0.6.0 lacks"
+        "cdi: host.local/netdev=enp94s0v0: left out: device 'enp94s0v0' is nothing without what CDI 0.6.0 lacks"
     )
     assert [path.name for path in (tmp_path / "cdi").glob("*.yaml")] == ["host.local-dev.yaml"]
     check = cdi(*shared, "--check")
@@ -319,7 +319,7 @@ def test_compat_auto_is_only_one_of_the_caps(cdi: Cdi, node: Path) -> None:
 def test_a_low_level_runtime_that_ignores_interfaces_is_named(cdi: Cdi, node: Path) -> None:
     text = node.read_text().replace("5.4.2+ds1-2+b2", "6.0.1-1").replace('\\"cdi\\": true', '\\"cdi\\": false')
     node.write_text(text)
-    result = cdi("--root", node, "generate", "netdev", "--compat", "auto", "--device-id", "ens1f1", "--no-all")
-    assert "cdi: host.local/netdev=ens1f1: podman 6.0.1 starts crun 1.21, which ignores netDevices\n" in result.err
+    result = cdi("--root", node, "generate", "netdev", "--compat", "auto", "--device-id", "ens1f1v0", "--no-all")
+    assert "cdi: host.local/netdev=ens1f1v0: podman 6.0.1 starts crun 1.21, which ignores netDevices\n" in result.err
     every = cdi("--root", node, "generate", "netdev", "--compat", "auto")
     assert re.search(r"cdi: host.local/netdev=\S+ and \d+ more: podman 6.0.1 starts crun 1.21, which", every.err)

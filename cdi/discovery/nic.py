@@ -1,0 +1,190 @@
+"""Network cards: PCI functions and their parts, joined with their interfaces, RDMA and vDPA devices."""
+
+from __future__ import annotations
+
+__all__ = ["Nic", "read_nics"]
+
+from typing import TYPE_CHECKING, TypeVar, Union
+
+import msgspec
+
+from cdi.discovery.movable import read_surroundings, representors
+from cdi.discovery.net import Interface  # noqa: TC001 - msgspec reads the annotations
+from cdi.discovery.pci import Function, list_functions, parse_bdf, parse_subfunction, read_function
+from cdi.discovery.rdma import RdmaDevice, read_rdma
+from cdi.discovery.sriov import read_indexes
+from cdi.discovery.sysfs import Kobject
+from cdi.discovery.vdpa import VdpaDevice, read_vdpa
+from cdi.host import Host, HostError
+from cdi.names import natural_key
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
+
+_NETWORK = 0x02  # base class: Ethernet, InfiniBand and other network controllers
+
+
+class Nic(msgspec.Struct, frozen=True, kw_only=True):
+    """A function of a network card with all that belongs to it, or a subfunction, by its name on the auxiliary bus.
+
+    Of a virtual function, `index` is its number, `physical` the interface of its physical function and `representor`
+    the host's end of it behind a switch. `away` is whether its driver has made interfaces that are in other network
+    namespaces.
+    """
+
+    function: Function
+    subfunction: str | None = None
+    index: int | None = None  # of a subfunction: its number, sfnum
+    physical: str | None = None
+    representor: str | None = None
+    switchdev: bool = False
+    interfaces: tuple[Interface, ...] = ()
+    rdma: tuple[RdmaDevice, ...] = ()
+    vdpa: tuple[VdpaDevice, ...] = ()
+    away: bool = False
+
+    @property
+    def name(self) -> str:
+        """Its PCI address, or its name on the auxiliary bus."""
+        return self.subfunction or self.function.bdf
+
+    @property
+    def names(self) -> dict[str, str]:
+        """What it is called besides, by sort: its address, interface, RDMA device, and `ens1f0-vf3`."""
+        names = {} if self.subfunction is not None else {"bdf": self.function.bdf}
+        if len(self.interfaces) == 1:
+            names["interface"] = self.interfaces[0].name
+        if len(self.rdma) == 1:
+            names["rdma"] = self.rdma[0].name
+        if self.physical is not None and self.index is not None:
+            sort = "sf" if self.subfunction is not None else "vf"
+            names[sort] = f"{self.physical}-{sort}{self.index}"
+        return names
+
+    @property
+    def attributes(self) -> dict[str, str | int | bool | None]:
+        """What is known of it; what is not is None."""
+        function = self.function
+        is_part = self.subfunction is not None
+        return {
+            "pciAddress": function.bdf,
+            "pcieRoot": function.root,
+            "numaNode": function.numa_node,
+            "driver": function.driver,
+            "vendorId": f"0x{function.vendor:04x}" if function.vendor is not None else None,
+            "deviceId": f"0x{function.device:04x}" if function.device is not None else None,
+            "subfunction": self.subfunction,
+            "sfIndex": self.index if is_part else None,
+            "parentPciAddress": function.parent,
+            "parentInterface": self.physical,
+            "vfIndex": None if is_part else self.index,
+            "virtualFunctions": None if is_part else function.functions or None,
+            "totalVfs": None if is_part else function.capacity,
+            "eswitchMode": "switchdev" if self.switchdev else None,
+            "representor": self.representor,
+            "rdmaDevice": ",".join(device.name for device in self.rdma) or None,
+            "vdpaDevice": ",".join(device.name for device in self.vdpa) or None,
+        }
+
+
+def read_nics(host: Host) -> tuple[Nic, ...]:
+    """Return the functions of network cards and their subfunctions, by address.
+
+    Those are the PCI functions of class 02, and all others that have a network interface, an RDMA or a vDPA device.
+    """
+    around = host.once(read_surroundings)
+    ends = representors(around)
+    interfaces: _Owned[Interface] = {}
+    rdma: _Owned[RdmaDevice] = {}
+    vdpa: _Owned[VdpaDevice] = {}
+    for interface in around.by_name.values():
+        if interface.name not in ends.values():
+            _add(interfaces, _owner(interface.path), interface)
+    soft = {one.name: owner for owner, ones in interfaces.items() for one in ones}
+    for device in host.once(read_rdma):
+        for owner in [_owner(device.path)] if device.bdf else {soft.get(name) for name in device.interfaces}:
+            _add(rdma, owner, device)
+    for vdpa_device in host.once(read_vdpa):
+        _add(vdpa, _owner(vdpa_device.path), vdpa_device)
+    owned = {**interfaces, **rdma, **vdpa}
+    functions = dict(_functions(host, {bdf for bdf, _ in owned}))
+    indexes = read_indexes(host, functions.values())
+    uplinks = {bdf: ones[0].name for (bdf, part), ones in interfaces.items() if part is None and len(ones) == 1}
+    nics: list[Nic] = []
+    for bdf, part in {*owned, *((bdf, None) for bdf in functions)}:
+        function = functions.get(bdf)
+        if function is None:
+            continue
+        mine = interfaces.get((bdf, part), [])
+        index = indexes.get(bdf) if part is None else _number(host, function, part)
+        nics.append(
+            Nic(
+                function=function,
+                subfunction=part,
+                index=index,
+                physical=uplinks.get(function.parent or "" if part is None else bdf),
+                representor=ends.get((part is not None, function.parent or bdf, index)),
+                switchdev=part is None and any(end[1] == bdf for end in ends),
+                interfaces=tuple(mine),
+                rdma=tuple(rdma.get((bdf, part), ())),
+                vdpa=tuple(vdpa.get((bdf, part), ())),
+                away=not mine and _has_interfaces(host, function, part),
+            )
+        )
+    return tuple(sorted(nics, key=lambda nic: natural_key(nic.name)))
+
+
+_Owner = tuple[str, Union[str, None]]  # noqa: UP007 - evaluated, and 3.10 is supported
+_T = TypeVar("_T")
+_Owned = dict[_Owner, list[_T]]
+
+
+def _owner(path: str) -> _Owner | None:
+    """Return the address of the function and the name of the subfunction that a path without links is below."""
+    bdf = parse_bdf(path)
+    return (bdf, parse_subfunction(path)) if bdf is not None else None
+
+
+def _add(owned: _Owned[_T], owner: _Owner | None, one: _T) -> None:
+    if owner is not None:
+        owned.setdefault(owner, []).append(one)
+
+
+def _functions(host: Host, more: Iterable[str]) -> Iterator[tuple[str, Function]]:
+    """Yield network cards by address, and the functions of these addresses."""
+    more = set(more)
+    for function in list_functions(host, base_class=_NETWORK):
+        more.discard(function.bdf)
+        yield function.bdf, function
+    for bdf in more:
+        try:
+            other = read_function(host, host.resolve(f"/sys/bus/pci/devices/{bdf}"))
+        except HostError:  # unplugged meanwhile, or not in a recording
+            continue
+        if other is not None:
+            yield bdf, other
+
+
+def _number(host: Host, function: Function, subfunction: str) -> int | None:
+    """Return the number that the user gave to a subfunction (Documentation/ABI/testing/sysfs-bus-auxiliary has none).
+
+    /sys/devices/pci0000:3a/0000:3a:00.0/0000:3b:00.0/mlx5_core.sf.4/sfnum    88
+    """
+    try:
+        return Kobject(host, f"{function.path}/{subfunction}").number("sfnum")
+    except HostError:
+        return None
+
+
+def _has_interfaces(host: Host, function: Function, subfunction: str | None) -> bool:
+    """Return whether there is a directory of interfaces, which is empty while they are in other network namespaces."""
+    home = function.path if subfunction is None else f"{function.path}/{subfunction}"
+    places = [f"{home}/net", *(f"{home}/{name}/net" for name in _virtio(host, home))]
+    return any(host.is_dir(place) for place in places)
+
+
+def _virtio(host: Host, home: str) -> Iterator[str]:
+    try:
+        yield from (name for name in host.listdir(home) if name.startswith("virtio"))
+    except HostError:
+        return
