@@ -28,11 +28,14 @@ _IMMOVABLE = {
     "ppp": "a point-to-point link",
     "vrf": "a routing domain",
 }
+_STANDBY = "sby"  # phys_port_name of a virtio interface that stands in for a virtual function
 _TAPS = frozenset({"macvtap", "ipvtap"})
 # DEVTYPE of virtual interfaces that are made to be given away; others are for who knows what they are.
 _OFFERED = {"dummy": "dummy", "ipvlan": "ipvlan", "macvlan": "macvlan", "vlan": "VLAN"}
-# The host's end of a virtual function behind a switch: phys_port_name is pf0vf3, c1pf0vf3 or pf0sf88.
-_REPRESENTOR = re.compile(r"(?:c\d+)?pf\d+(?P<what>vf|sf)(?P<number>\d+)")
+# The host's end of a function behind a switch: phys_port_name is pf0vf3, c1pf0vf3 or pf0sf88, and on a DPU pf0 too
+# (net/devlink/port.c in the kernel's sources).
+_REPRESENTOR = re.compile(r"(?:c\d+)?pf(?P<pf>\d+)(?:(?P<what>vf|sf)(?P<number>\d+))?")
+_FUNCTIONS = {"vf": "virtual function", "sf": "subfunction", None: "physical function"}
 
 
 class Surroundings(msgspec.Struct, frozen=True, kw_only=True):
@@ -108,7 +111,7 @@ def representors(around: Surroundings) -> dict[tuple[bool, str, int | None], str
     found: dict[tuple[bool, str, int | None], str] = {}
     for interface in around.by_name.values():
         match = _REPRESENTOR.fullmatch(interface.port_name or "")
-        if match is not None and interface.function is not None:
+        if match is not None and match["what"] and interface.function is not None:
             found[match["what"] == "sf", interface.function.bdf, int(match["number"])] = interface.name
     return found
 
@@ -153,9 +156,14 @@ def _immovable(interface: Interface, _: Surroundings) -> str | None:
     return f"{what}, which the kernel keeps in its network namespace" if what else None
 
 
-def _combined(interface: Interface, _: Surroundings) -> str | None:
-    """A team names its ports as its lower interfaces, and itself as nothing."""
-    if interface.virtual and interface.lowers and interface.devtype is None and interface.link == interface.index:
+def _combined(interface: Interface, around: Surroundings) -> str | None:
+    """A team names its ports as its lower interfaces, and itself as nothing.
+
+    Nor does net_failover, an interface of the same virtio device as its standby one (drivers/net/net_failover.c).
+    """
+    is_team = interface.virtual and interface.devtype is None and interface.link == interface.index
+    lowers = [around.by_name[name] for name in interface.lowers if name in around.by_name]
+    if interface.lowers and (is_team or any(lower.port_name == _STANDBY for lower in lowers)):
         return f"combines {', '.join(interface.lowers)}, which the kernel keeps in its network namespace"
     return None
 
@@ -164,8 +172,7 @@ def _representor(interface: Interface, _: Surroundings) -> str | None:
     match = _REPRESENTOR.fullmatch(interface.port_name or "")
     if match is None:
         return None
-    what = "virtual function" if match["what"] == "vf" else "subfunction"
-    return f"the switch port of {what} {match['number']}, not the function itself"
+    return f"the switch port of {_FUNCTIONS[match['what']]} {match['number'] or match['pf']}, not the function itself"
 
 
 def _nameless(interface: Interface, _: Surroundings) -> str | None:
