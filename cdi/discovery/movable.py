@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
     Rule = Callable[[Interface, "Surroundings"], "str | None"]
 
-_ETHERNET, _LOOPBACK = 1, 772  # linux/if_arp.h
+_ETHERNET, _INFINIBAND, _LOOPBACK = 1, 32, 772  # linux/if_arp.h
 _NOARP, _MULTICAST = 0x80, 0x1000  # linux/if.h
 # DEVTYPE of what the kernel never lets leave its network namespace (netns_immutable in its sources).
 _IMMOVABLE = {
@@ -125,6 +125,8 @@ def _type(interface: Interface, around: Surroundings) -> str | None:
         return "virtual function" if is_virtual_function else "network card"
     if interface.devtype in _OFFERED:
         return _OFFERED[interface.devtype]
+    if interface.partition_of is not None:
+        return "InfiniBand partition"
     if peer_of(interface, around) is not None:
         return "veth"
     # Neither dummy nor ifb says what it is: no ARP and no multicast tell both, the name of the second is its own.
@@ -192,8 +194,11 @@ def _member(interface: Interface, _: Surroundings) -> str | None:
     return f"member of {interface.master}" if interface.master is not None else None
 
 
-def _foundation(interface: Interface, _: Surroundings) -> str | None:
-    return f"{', '.join(interface.uppers)} built on it" if interface.uppers else None
+def _foundation(interface: Interface, around: Surroundings) -> str | None:
+    """A partition of InfiniBand is not among the upper interfaces; it goes when what it is of goes."""
+    others = around.by_name.values() if interface.hardware == _INFINIBAND else ()
+    uppers = (*interface.uppers, *(other.name for other in others if other.partition_of == interface.name))
+    return f"{', '.join(uppers)} built on it" if uppers else None
 
 
 def _physical(interface: Interface, _: Surroundings) -> str | None:
@@ -215,7 +220,7 @@ def _tap(interface: Interface, _: Surroundings) -> str | None:
 
 def _far_end(interface: Interface, around: Surroundings) -> str | None:
     """Where `iflink` is another's index but that one does not point back, the peer is elsewhere."""
-    stacked = interface.devtype is not None and interface.devtype != "veth"
+    stacked = interface.partition_of is not None or interface.devtype not in {None, "veth"}
     is_pair = interface.virtual and not stacked and interface.link not in {None, 0, interface.index}
     if is_pair and peer_of(interface, around) is None:
         return "veth whose other end is in another network namespace already"

@@ -18,7 +18,8 @@ if TYPE_CHECKING:
     from cdi.host import Host
 
 _UP, _REJECT = 0x1, 0x200  # linux/route.h
-_LINK_TYPES = {1: "ether", 32: "infiniband"}  # linux/if_arp.h
+_INFINIBAND = 32
+_LINK_TYPES = {1: "ether", _INFINIBAND: "infiniband"}  # linux/if_arp.h
 _V4_FIELDS = 8
 _V6_FIELDS = 10
 # Routes to half of all addresses are how VPN clients override a default route without replacing it.
@@ -47,6 +48,7 @@ class Interface(msgspec.Struct, frozen=True, kw_only=True):
     master: str | None = None
     uppers: tuple[str, ...] = ()
     lowers: tuple[str, ...] = ()
+    partition_of: str | None = None  # of a partition of InfiniBand, ib0.8001: ib0, which does not know of it
     marks: frozenset[str] = frozenset()  # of `MARKS`, those that it has
     unread: tuple[str, ...] = ()
 
@@ -85,10 +87,12 @@ def read_interface(host: Host, name: str) -> Interface | None:
     device = here.below("device")
     function = read_function(host, device.path) if device is not None else None
     speed = here.number("speed")
+    hardware = here.number("type")
+    partition_of = here.text("parent") if hardware == _INFINIBAND else None
     return Interface(
         name=name,
         path=here.path,
-        hardware=here.number("type"),
+        hardware=hardware,
         flags=here.number("flags") or 0,
         index=here.number("ifindex"),
         link=here.number("iflink"),
@@ -103,7 +107,8 @@ def read_interface(host: Host, name: str) -> Interface | None:
         switch=here.text("phys_switch_id") or None,
         master=here.target("master"),
         uppers=_stacked(here, "upper_"),
-        lowers=_stacked(here, "lower_"),
+        lowers=(*_stacked(here, "lower_"), *((partition_of,) if partition_of else ())),
+        partition_of=partition_of or None,
         marks=here.names & MARKS,
         unread=(*here.unread, *(function.unread if function is not None else ())),
     )
