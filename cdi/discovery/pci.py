@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-__all__ = ["Function", "list_functions", "parse_bdf", "parse_subfunction", "read_function"]
+__all__ = ["Function", "function_path", "list_functions", "parse_bdf", "parse_subfunction", "read_function"]
 
 import re
 from typing import TYPE_CHECKING
@@ -134,7 +134,15 @@ def parse_bdf(path: str) -> str | None:
 
     /sys/devices/pci0000:00/0000:00:03.0/virtio2/net/eth0 is of 0000:00:03.0.
     """
-    return next((part for part in reversed(path.split("/")) if _BDF.fullmatch(part)), None)
+    place = function_path(path)
+    return place.rpartition("/")[2] if place is not None else None
+
+
+def function_path(path: str) -> str | None:
+    """Return the part of a path without links that leads to the innermost PCI function; None when there is none."""
+    parts = path.split("/")
+    last = next((index for index in reversed(range(len(parts))) if _BDF.fullmatch(parts[index])), None)
+    return "/".join(parts[: last + 1]) if last is not None else None
 
 
 def parse_subfunction(path: str) -> str | None:
@@ -147,14 +155,14 @@ def parse_subfunction(path: str) -> str | None:
 
 def read_function(host: Host, path: str) -> Function | None:
     """Return the PCI function that is at, or above, a path without links; None when there is none."""
-    bdf = parse_bdf(path)
-    if bdf is None:
+    place = function_path(path)
+    if place is None:
         return None
-    here = Kobject(host, path[: path.rindex(bdf) + len(bdf)])
+    here = Kobject(host, place)
     numa = here.number("numa_node")
     subsystem = here.number("subsystem_vendor"), here.number("subsystem_device")
     return Function(
-        bdf=bdf,
+        bdf=place.rpartition("/")[2],
         path=here.path,
         vendor=here.number("vendor"),
         device=here.number("device"),

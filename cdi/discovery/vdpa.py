@@ -4,20 +4,25 @@ from __future__ import annotations
 
 __all__ = ["VdpaDevice", "read_vdpa"]
 
+from collections import Counter
 from typing import TYPE_CHECKING
 
 import msgspec
+from msgspec.structs import replace
 
 from cdi.discovery.node import Node, NodeFault, find_node
-from cdi.discovery.pci import parse_bdf
+from cdi.discovery.pci import function_path, parse_bdf
 from cdi.discovery.sysfs import Kobject
 from cdi.host import HostError
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from cdi.host import Host
 
 _DEVICES = "/sys/bus/vdpa/devices"
 _NODE = "vhost-vdpa-"
+_AS_INTERFACE = "virtio_vdpa"
 
 
 class VdpaDevice(msgspec.Struct, frozen=True, kw_only=True):
@@ -46,7 +51,11 @@ def read_vdpa(host: Host) -> tuple[VdpaDevice, ...]:
     /sys/bus/vdpa/devices/vdpa0/vhost-vdpa-0/dev    511:0
     /sys/bus/vdpa/devices/vdpa1/virtio4/net/eth2
 
-    (drivers/vhost/vdpa.c and drivers/virtio/virtio_vdpa.c in the kernel's sources)
+    The virtio device of one whose hardware does DMA is beside it, below the PCI function, and nothing tells whose it is
+    (drivers/virtio/virtio_vdpa.c in the kernel's sources): then it counts if the function has one such device only.
+
+    /sys/devices/pci0000:3a/0000:3a:00.0/0000:3b:00.3/vdpa1
+    /sys/devices/pci0000:3a/0000:3a:00.0/0000:3b:00.3/virtio4/net/eth2
     """
     try:
         names = host.listdir(_DEVICES)
@@ -61,7 +70,13 @@ def read_vdpa(host: Host) -> tuple[VdpaDevice, ...]:
         except HostError as error:
             if not error.missing:  # else it was removed meanwhile
                 raise
-    return tuple(devices)
+    on_function = Counter(device.bdf for device in devices if device.driver == _AS_INTERFACE)
+    return tuple(
+        replace(device, interfaces=tuple(_beside(host, device)))
+        if device.driver == _AS_INTERFACE and not device.interfaces and on_function[device.bdf] == 1
+        else device
+        for device in devices
+    )
 
 
 def _read_device(host: Host, name: str) -> VdpaDevice:
@@ -86,10 +101,16 @@ def _read_device(host: Host, name: str) -> VdpaDevice:
     )
 
 
-def _interfaces(here: Kobject) -> list[str]:
-    found: list[str] = []
+def _beside(host: Host, device: VdpaDevice) -> Iterator[str]:
+    place = function_path(device.path)
+    try:
+        yield from _interfaces(Kobject(host, place)) if place is not None else ()
+    except HostError:  # unplugged meanwhile
+        return
+
+
+def _interfaces(here: Kobject) -> Iterator[str]:
     for name in sorted(name for name in here.names if name.startswith("virtio")):
         virtio = here.below(name)
         interfaces = virtio.below("net") if virtio is not None else None
-        found += sorted(interfaces.names) if interfaces is not None else []
-    return found
+        yield from sorted(interfaces.names) if interfaces is not None else ()
