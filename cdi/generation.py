@@ -19,7 +19,7 @@ from cdi.naming import name_devices
 from cdi.versions import EARLIEST, LATEST, VERSIONS, downgrade, needed_version
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Sequence
+    from collections.abc import Container, Iterable, Iterator, Sequence
 
     from cdi.discovery import Discovery, Found
 
@@ -301,10 +301,24 @@ def _all(kind: str, named: Sequence[_Named], notes: _Notes) -> Iterator[Device]:
                 lists.setdefault(variable, []).append(entry)
     if lists:
         notes.explain(subject, f"{', '.join(sorted(lists))} for all devices, which no single one can list")
-        joined = (f"{name}={','.join(sorted(entries, key=natural_key))}" for name, entries in lists.items())
+        parts = [_without_variables(part, lists) for part in parts]
+        joined = (f"{name}={_joined(sorted(entries, key=natural_key))}" for name, entries in lists.items())
         parts.append(ContainerEdits(env=tuple(joined)))
     if parts:
         yield Device(name=_ALL, container_edits=_agreed(sort(deduplicate(append(*parts))), subject, notes))
+
+
+def _without_variables(edits: ContainerEdits, names: Container[str]) -> ContainerEdits:
+    if not edits.env:
+        return edits
+    return replace(edits, env=tuple(entry for entry in edits.env if entry.partition("=")[0] not in names) or ())
+
+
+def _joined(entries: Sequence[str]) -> str:
+    """Return entries as one list, JSON objects as one object."""
+    if all(entry.startswith("{") and entry.endswith("}") for entry in entries):
+        return "{" + ", ".join(entry[1:-1] for entry in entries) + "}"
+    return ",".join(entries)
 
 
 def _agreed(edits: ContainerEdits, subject: str, notes: _Notes) -> ContainerEdits:

@@ -137,6 +137,11 @@ def downgrade(spec: Spec, version: str) -> Downgraded:
     return lowered
 
 
+def _says_nothing(edits: ContainerEdits) -> bool:
+    """Return whether edits bring nothing into a container that a variable or a group could be about."""
+    return not replace(edits, env=(), additional_gids=())
+
+
 def lower(spec: Spec, version: str) -> Downgraded:
     """Return what `downgrade` does, with all that it would refuse in place of an error."""
     cap = version.removeprefix("v")
@@ -151,7 +156,7 @@ def lower(spec: Spec, version: str) -> Downgraded:
     for i, device in enumerate(spec.devices):
         lowered = _lower_device(device, cap, f"devices[{i}]", dropped)
         devices.append(lowered)
-        if not lowered.container_edits:
+        if _says_nothing(lowered.container_edits) and not _says_nothing(device.container_edits):
             message = f"device {device.name!r} is nothing without what CDI {cap} lacks, it cannot be lowered"
             lost = ", ".join(d.what for d in dropped if d.where.startswith(f"devices[{i}].containerEdits."))
             refused.append(Refused(where=f"devices[{i}]", message=message, hint=f"all it has is {lost or 'nothing'}"))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pytest
+from msgspec.structs import replace
 
 from cdi.errors import CdiError, UsageError
 from cdi.model import ContainerEdits, Device, DeviceNode, Hook, IntelRdt, Mount, NetDevice, Spec
@@ -58,12 +59,13 @@ def test_the_reference_sees_some_fields_in_the_last_device_only(version: str) ->
 def test_lowering_names_what_is_dropped_and_what_that_costs() -> None:
     edits = ContainerEdits(
         env=("A=b",),
+        device_nodes=(DeviceNode(path="/dev/nic0"),),
         net_devices=(NetDevice(host_interface_name="eth0", name="eth0"),),
         intel_rdt=IntelRdt(clos_id="a", schemata=("L3:0=f",), enable_monitoring=True),
         additional_gids=(44,),
     )
     lowered = downgrade(spec(edits), "0.7.0")
-    kept = ContainerEdits(env=("A=b",), intel_rdt=IntelRdt(clos_id="a"), additional_gids=(44,))
+    kept = replace(edits, net_devices=(), intel_rdt=IntelRdt(clos_id="a"))
     assert lowered.spec.devices[0].container_edits == kept
     assert lowered.spec.cdi_version == "0.7.0"
     assert [d.where for d in lowered.dropped] == [
@@ -73,6 +75,12 @@ def test_lowering_names_what_is_dropped_and_what_that_costs() -> None:
     ]
     assert all(d.cost for d in lowered.dropped)
     assert [d.what for d in downgrade(spec(edits), "0.6.0").dropped] == ["netDevices", "additionalGids", "intelRdt"]
+
+
+def test_a_variable_alone_makes_no_device() -> None:
+    edits = ContainerEdits(env=("NIC=eth0",), net_devices=(NetDevice(host_interface_name="eth0", name="eth0"),))
+    with pytest.raises(CdiError, match=r"is nothing without what CDI 0\.7\.0 lacks"):
+        downgrade(spec(edits), "0.7.0")
 
 
 def test_lowering_never_raises_the_version() -> None:

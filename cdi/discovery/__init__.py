@@ -91,7 +91,7 @@ def discover(
         found=tuple(sorted(found, key=lambda device: (device.family, natural_key(device.name)))),
         shared=tuple(lists[Shared]),  # type: ignore[arg-type]
         skipped=tuple(sorted(map(_as_root, skipped), key=lambda thing: (thing.family, natural_key(thing.what)))),
-        problems=tuple(problems),
+        problems=tuple(dict.fromkeys(problems)),
         unsure=unsure,
     )
 

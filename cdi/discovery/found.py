@@ -27,7 +27,8 @@ class Found(msgspec.Struct, frozen=True, kw_only=True):
     as well, unless the user chooses; `words` are others by which it can be asked for (`include`). `edits` has the
     numbers of device nodes; the generator leaves them out unless they are wanted. `in_all` is false for what
     nobody should get unasked. `env_lists` are variables that list all devices of a container, with what this one
-    adds: they are in `all` only, since of two devices with the same variable runtimes keep one.
+    adds (an entry, or a JSON object): joined they are in `all`, since of two devices with the same variable runtimes
+    keep one.
     """
 
     family: str

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-__all__ = ["Judgement", "Surroundings", "judge", "peer_of", "read_surroundings", "representors"]
+__all__ = ["NOWHERE", "Judgement", "Surroundings", "judge", "peer_of", "read_surroundings", "representors"]
 
 import re
 from typing import TYPE_CHECKING
@@ -49,6 +49,9 @@ class Surroundings(msgspec.Struct, frozen=True, kw_only=True):
     carriers: Mapping[str, str]  # of default routes, and what they are built on
     unreadable: Mapping[str, str]
     failures: tuple[str, ...]
+
+
+NOWHERE = Surroundings(by_name={}, by_index={}, carriers={}, unreadable={}, failures=())
 
 
 class Judgement(msgspec.Struct, frozen=True, kw_only=True):

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, TypeVar, Union
 
 import msgspec
 
-from cdi.discovery.movable import read_surroundings, representors
+from cdi.discovery.movable import NOWHERE, read_surroundings, representors
 from cdi.discovery.net import Interface  # noqa: TC001 - msgspec reads the annotations
 from cdi.discovery.pci import Function, list_functions, parse_bdf, parse_subfunction, read_function
 from cdi.discovery.rdma import RdmaDevice, read_rdma
@@ -92,7 +92,12 @@ def read_nics(host: Host) -> tuple[Nic, ...]:
 
     Those are the PCI functions of class 02, and all others that have a network interface, an RDMA or a vDPA device.
     """
-    around = host.once(read_surroundings)
+    try:
+        around = host.once(read_surroundings)
+    except HostError as error:
+        if not error.missing:
+            raise
+        around = NOWHERE
     ends = representors(around)
     interfaces: _Owned[Interface] = {}
     rdma: _Owned[RdmaDevice] = {}

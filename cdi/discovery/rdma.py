@@ -53,6 +53,19 @@ class RdmaDevice(msgspec.Struct, frozen=True, kw_only=True):
         """Whether programs can use it: without uverbs they cannot."""
         return any("/uverbs" in node.path for node in self.nodes)
 
+    @property
+    def attributes(self) -> dict[str, str | int | bool | None]:
+        """What is known of it, of a device with several ports of the first; what is not is None."""
+        return {
+            "model": self.model,
+            "firmware": self.firmware,
+            "linkLayer": self.link_layer,
+            "portState": self.state,
+            "rate": self.rate,
+            "ports": len(self.ports) or None,
+            "nodeGuid": self.guid,
+        }
+
 
 def read_rdma(host: Host) -> tuple[RdmaDevice, ...]:
     """Return the RDMA devices of a host, by name.

@@ -190,7 +190,19 @@ def test_options_of_generation(cdi: Cdi) -> None:
 
 
 def test_compat_writes_what_a_runtime_reads_and_names_the_cost(cdi: Cdi) -> None:
-    result = cdi("--root", SERVER, "generate", "--compat", "podman-4.9", "--compat", "docker-29.2", "-o", "json")
+    result = cdi(
+        "--root",
+        SERVER,
+        "generate",
+        "host",
+        "netdev",
+        "--compat",
+        "podman-4.9",
+        "--compat",
+        "docker-29.2",
+        "-o",
+        "json",
+    )
     assert json.loads(result.out)["kind"] == "host.local/dev"
     assert "cdi: host.local/netdev=ens1f1v0: left out: " in result.err
     result = cdi("--root", SERVER, "generate", "--compat", "lxd-5")

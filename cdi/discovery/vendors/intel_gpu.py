@@ -46,8 +46,6 @@ class _Gpu(msgspec.Struct, frozen=True, kw_only=True):
 
     function: Function
     index: int | None  # of a virtual function
-    capacity: int | None  # how many virtual functions it may have
-    unread: tuple[str, ...]
 
     def attributes(self, **more: str | int | None) -> dict[str, str | int | bool]:
         """Return what is known of the function, and more."""
@@ -60,7 +58,7 @@ class _Gpu(msgspec.Struct, frozen=True, kw_only=True):
             "parentPciAddress": function.parent,
             "vfIndex": self.index,
             "virtualFunctions": function.functions or None,
-            "totalVfs": self.capacity,
+            "totalVfs": function.capacity,
             "numaNode": function.numa_node,
             **more,
         }
@@ -89,9 +87,7 @@ def _discover(host: Host, _: frozenset[str]) -> Iterator[Report]:
 def _report(host: Host, function: Function, index: int | None) -> Found | Skipped:
     if not (is_vfio(function.driver) or function.driver in _DRIVERS):
         return _undriven(function)
-    here = Kobject(host, function.path)
-    capacity = here.number("sriov_totalvfs") or None
-    gpu = _Gpu(function=function, index=index, capacity=capacity, unread=(*function.unread, *here.unread))
+    gpu = _Gpu(function=function, index=index)
     return _of_drm(host, gpu) if function.driver in _DRIVERS else _of_vfio(host, gpu)
 
 
@@ -132,7 +128,7 @@ def _of_drm(host: Host, gpu: _Gpu) -> Found | Skipped:
             renderMinor=drm.render.stat.minor if drm.render is not None else None,
             memoryBytes=memory,
         ),
-        warnings=(*_shared_out(function), *drm.faults, *gpu.unread, *card.unread),
+        warnings=(*_shared_out(function), *drm.faults, *function.unread, *card.unread),
     )
 
 
@@ -154,7 +150,7 @@ def _of_vfio(host: Host, gpu: _Gpu) -> Found:
         edits=edits_of((*vfio.own, *vfio.shared), groups=True),
         how=f"{gpu.how}: IOMMU group {vfio.group}, for a virtual machine",
         attributes=gpu.attributes(iommuGroup=vfio.group),
-        warnings=(*vfio.warnings, *gpu.unread),
+        warnings=(*vfio.warnings, *function.unread),
         in_all=False,
     )
 

@@ -53,7 +53,7 @@ def _discover(host: Host, _: frozenset[str]) -> Iterator[Report]:
     for function in functions:
         try:
             if function.bdf in physical:
-                yield _physical(host, function)
+                yield _physical(function)
             elif is_vfio(function.driver):
                 vfio = read_vfio(host, function)
                 shared |= {node.path: node for node in vfio.shared}
@@ -94,9 +94,8 @@ def _read_services(host: Host, function: Function) -> _Services:
     return _Services(state=state, services=services, unread=tuple(here.unread))
 
 
-def _physical(host: Host, function: Function) -> Skipped:
+def _physical(function: Function) -> Skipped:
     """A physical function serves the host and sets up the others: whoever has it has all of them."""
-    capacity = Kobject(host, function.path).number("sriov_totalvfs")
     driver = f"qat_{_PHYSICAL[function.device or 0]}"
     if function.driver is None:
         why, hint = "a physical function without driver", f"modprobe {driver}"
@@ -105,9 +104,9 @@ def _physical(host: Host, function: Function) -> Skipped:
     elif function.functions:
         count = "virtual function" if function.functions == 1 else f"{function.functions} virtual functions"
         why, hint = f"a physical function, the host's own; containers get its {count}", None
-    elif capacity:
+    elif function.capacity:
         why = "a physical function, the host's own; it has no virtual functions yet"
-        hint = f"echo {capacity} > /sys/bus/pci/devices/{function.bdf}/sriov_numvfs"
+        hint = f"echo {function.capacity} > /sys/bus/pci/devices/{function.bdf}/sriov_numvfs"
     else:
         why = "a physical function, the host's own; it can have no virtual functions"
         hint = "SR-IOV and the IOMMU must be on, in the firmware and with intel_iommu=on"
