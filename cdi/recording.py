@@ -13,6 +13,7 @@ from cdi.discovery import discover, families, host_families
 from cdi.discovery.nvidia.survey import nvml_files
 from cdi.host import Host, HostError, Source, Stat
 from cdi.host.tree import DIRECTORY, FILE, LINK, Entry, format_tree
+from cdi.redaction import redacted
 from cdi.rooted import MAX_LINKS
 
 if TYPE_CHECKING:
@@ -50,7 +51,7 @@ def snapshot(host: Host) -> str:
     for pattern in _BESIDES:
         _read_all(seen, pattern)
     nvml = {path: Entry(stat=FILE.stat, content=content) for path, content in nvml_files(seen).items()}
-    return _HEADER + format_tree(_Pseudonyms().replace({**recorder.entries(), **nvml}))
+    return _HEADER + format_tree(_Pseudonyms().replace({**redacted(recorder.entries()), **nvml}))
 
 
 def _read_all(host: Host, pattern: str) -> None:
@@ -68,7 +69,7 @@ class Recorder:
 
     def __init__(self, source: Source) -> None:
         self._source = source
-        self._read: set[str] = set()
+        self._read: dict[str, int] = {}
         self._listed: set[str] = set()
         self._seen: set[str] = set()
 
@@ -77,7 +78,7 @@ class Recorder:
 
     def read(self, path: str, limit: int) -> bytes:
         """Return the content of a regular file of at most `limit` bytes."""
-        self._read.add(path)
+        self._read[path] = max(limit, self._read.get(path, _LIMIT))
         return self._source.read(path, limit)
 
     def listdir(self, path: str) -> list[str]:
@@ -116,7 +117,7 @@ class Recorder:
         for path in sorted(self._listed):
             self._add_names(self._trace(path, entries), entries)
         for path in sorted(self._read):
-            self._add_content(self._trace(path, entries), entries)
+            self._add_content(self._trace(path, entries), entries, self._read[path])
         return entries
 
     def _trace(self, path: str, entries: dict[str, Entry]) -> str:
@@ -169,9 +170,9 @@ class Recorder:
             for name in names:
                 self._describe(f"{place.rstrip('/')}/{name}", entries)
 
-    def _add_content(self, place: str, entries: dict[str, Entry]) -> None:
+    def _add_content(self, place: str, entries: dict[str, Entry], limit: int) -> None:
         try:
-            content = self._source.read(place, _LIMIT)
+            content = self._source.read(place, limit)
         except OSError as error:
             _fail(place, entries, error, type_="f")
         else:
@@ -197,11 +198,6 @@ _IPV4 = (
     r"(?:25[0-5]|2[0-4][0-9]|1?[0-9]?[0-9])(?![0-9.]|-[a-z])"
 )
 _PRIVATE = re.compile(f"{_MAC}|{_NAME_WITH_MAC}|{_GUID}|{_UUID}|{_IPV4}", re.IGNORECASE)
-# The addresses in a routing table, but for the networks of default routes.
-_ROUTES = {
-    "/net/route": re.compile(r"(?<=\t)(?!000000[08]0\t)[0-9A-F]{8}(?=\t[0-9A-F]{8}\t|\t[0-9A-F]{4}\t)"),
-    "/net/ipv6_route": re.compile(r"\b(?![08]0{31})[0-9a-f]{32}\b"),
-}
 # What a GPU's `unique_id` says in hexadecimal, KFD says in decimal.
 _KFD_SERIALS = re.compile(r"(?:(?<=^unique_id )|(?<=^hive_id ))[1-9][0-9]*$", re.MULTILINE)
 _HEX = re.compile(r"[0-9a-f]", re.IGNORECASE)
@@ -224,9 +220,6 @@ class _Pseudonyms:
 
     def _entry(self, path: str, entry: Entry) -> Entry:
         text = entry.content.decode("utf-8", "surrogateescape")
-        for table, address in _ROUTES.items():
-            if path.startswith("/proc/") and path.endswith(table):
-                text = address.sub(lambda match: self._number(match[0]), text)
         if path.rpartition("/")[2] in _SERIALS and text.strip("0\n"):
             text = self._number(text.strip()) + "\n"
         if "/kfd/topology/nodes/" in path:

@@ -48,6 +48,7 @@ FLOORS = {
     "hostcheck": 7,
     "discovery": 7,
     "recording": 8,
+    "redaction": 8,
     "freshness": 10,
     "generation": 9,
     "naming": 9,

@@ -20,10 +20,10 @@ def test_addresses_are_replaced_and_stay_consistent() -> None:
     text = snapshot(Host.from_tree(PRIVATE))
     for secret in ("3c:22:fb", "3c22fb", "FE01A8C0", "private.example"):
         assert secret not in text
-    assert "/sys/devices/virtual/net/enx020000000002/address = 02:00:00:00:00:02\n" in text
-    assert "/sys/class/net/enx020000000002 -> ../../devices/virtual/net/enx020000000002\n" in text
+    assert "/sys/devices/virtual/net/enx020000000001/address = 02:00:00:00:00:01\n" in text
+    assert "/sys/class/net/enx020000000001 -> ../../devices/virtual/net/enx020000000001\n" in text
     assert "/sys/class/net/lo/address = 00:00:00:00:00:00\n" in text
-    assert "eth0\\t00000000\\t00000001\\t0003" in text
+    assert "eth0\\t00000000\\t0100000A\\t0003" in text
 
 
 def test_a_host_with_nothing_gives_a_snapshot_too() -> None:

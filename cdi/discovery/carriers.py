@@ -1,0 +1,96 @@
+"""Carriers: the network interfaces that the host itself cannot do without."""
+
+from __future__ import annotations
+
+__all__ = ["read_carriers"]
+
+from typing import TYPE_CHECKING
+
+from cdi.discovery.addresses import is_link_local, is_swapped, parse_addresses, v4_of, v6_of
+from cdi.discovery.routes import connected, read_routes, read_tables, toward
+from cdi.discovery.ssh import read_connections
+from cdi.host import HostError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
+
+    from cdi.discovery.routes import Route
+    from cdi.discovery.ssh import Connection
+    from cdi.host import Host
+
+_SSH = "an SSH connection"
+
+
+def read_carriers(host: Host) -> tuple[Mapping[str, str], tuple[str, ...]]:
+    """Return why the host needs which interfaces, and what could not be read.
+
+    eth0    carries the IPv4 and IPv6 default route
+    eth1    carries an SSH connection
+    eth2    carries bond0, which carries an SSH connection
+    """
+    routes, failures = read_routes(host)
+    connections, unread = read_connections(host)
+    failures += unread
+    carriers = {name: (f"the {versions} default route", "has a default route") for name, versions in _defaults(routes)}
+    if connections:
+        texts, failed = read_tables(host, "if_inet6")
+        failures += failed
+        addresses = [pair for text in texts for pair in parse_addresses(text)]
+        for connection in connections:
+            names = _interfaces(connection, routes, addresses)
+            if not names:
+                failures.append(f"cannot tell which interface carries {_SSH}: no route leads to its addresses")
+            for name in sorted(names):
+                carriers.setdefault(name, (_SSH, f"carries {_SSH}"))
+    reasons = {name: f"carries {what}" for name, (what, _) in carriers.items()}
+    for name, (_, what) in carriers.items():
+        for upper, lower in _below(host, name):
+            reasons.setdefault(lower, f"carries {upper}, which {what}")
+    return reasons, tuple(dict.fromkeys(failures))
+
+
+def _defaults(routes: Iterable[Route]) -> Iterator[tuple[str, str]]:
+    versions: dict[str, dict[str, None]] = {}
+    for route in routes:
+        if route.is_default:
+            versions.setdefault(route.interface, {})[route.version] = None
+    return ((name, " and ".join(said)) for name, said in versions.items())
+
+
+def _interfaces(connection: Connection, routes: Iterable[Route], addresses: Sequence[tuple[str, str]]) -> set[str]:
+    """Return the interfaces that have the local address of a connection, and those by which its answers go out.
+
+    No file says which interface has an address of IPv4: it is in the network of one. A link-local address of IPv6 is
+    next to every interface.
+    """
+    local, remote = v4_of(connection.local), v4_of(connection.remote)
+    if local is not None and remote is not None:
+        own = [route for route in routes if route.version == "IPv4"]
+        return connected(int(local, 16), own) | toward(int(remote, 16), own)
+    swapped = is_swapped(connection.local, {address for address, _ in addresses})
+    local, remote = (v6_of(address, swapped=swapped) for address in (connection.local, connection.remote))
+    holders = {name for address, name in addresses if address == local}
+    if is_link_local(remote):
+        return holders
+    return holders | toward(int(remote, 16), [route for route in routes if route.version == "IPv6"])
+
+
+def _below(host: Host, top: str) -> Iterator[tuple[str, str]]:
+    """Yield what an interface is built on, all the way down: members of a bond, ports of a bridge, a VLAN's parent.
+
+    /sys/class/net/bond0/lower_eno1 -> ../../../pci0000:17/0000:18:00.0/net/eno1
+    """
+    seen = {top}
+    pending = [top]
+    while pending:
+        upper = pending.pop()
+        try:
+            entries = host.listdir(f"/sys/class/net/{upper}")
+        except HostError:  # the interface has gone, or is of another namespace
+            continue
+        for entry in entries:
+            lower = entry.removeprefix("lower_")
+            if lower != entry and lower not in seen:
+                seen.add(lower)
+                pending.append(lower)
+                yield upper, lower

@@ -1,0 +1,178 @@
+"""What a snapshot leaves out of /proc: connections, routes, addresses and processes that discovery does not need."""
+
+from __future__ import annotations
+
+__all__ = ["redacted"]
+
+import re
+from typing import TYPE_CHECKING, Literal
+
+from msgspec.structs import replace
+
+from cdi.discovery.addresses import is_link_local, is_swapped, parse_addresses, v4_of, v6_of
+from cdi.discovery.routes import parse_routes, parse_routes_v6
+from cdi.discovery.ssh import PORT, own_sockets, parse_connections
+from cdi.host import Host
+from cdi.host.tree import Tree
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Collection, Iterator, Mapping
+
+    from cdi.discovery.routes import Route
+    from cdi.discovery.ssh import Connection
+    from cdi.host.tree import Entry
+
+_OF_A_PROCESS = re.compile(r"/proc/(?:self|[0-9]+)/(?!net/)")
+_TABLE = re.compile(r"/proc/(?:1/)?net/(if_inet6|ipv6_route|route|tcp6?)")
+_V4_DIGITS, _V6_DIGITS = 8, 32
+_MASK = 7  # the field of /proc/net/route
+_REST = "01 00000000:00000000 00:00000000 00000000     0        0 0 1 0000000000000000"  # of an established connection
+
+
+def redacted(entries: Mapping[str, Entry]) -> dict[str, Entry]:
+    """Return the entries of a host with what nobody needs left out, so that discovery still finds the same.
+
+    Of the connections those by SSH remain, as if all were to port 22; of routes the default ones, and those of the
+    addresses of these connections; of addresses theirs; of processes none. Addresses become others, of which any two
+    agree in as many bits as before, so that they belong to the same routes.
+    """
+    kept = {path: entry for path, entry in entries.items() if not _OF_A_PROCESS.match(path)}
+    tables = {path: match[1] for path in sorted(kept) if (match := _TABLE.fullmatch(path))}
+    texts = {path: kept[path].content.decode("utf-8", "replace") for path in tables}
+    sockets, _ = own_sockets(Host(source=Tree(entries)))
+    network = _Network([(tables[path], text) for path, text in texts.items()], sockets)
+    for path, text in texts.items():
+        lines = network.lines(tables[path], text)
+        kept[path] = replace(kept[path], content="".join(f"{line}\n" for line in lines).encode())
+    return kept
+
+
+class _Network:
+    """The tables of one host, less what its connections do not need, with other addresses."""
+
+    def __init__(self, tables: Collection[tuple[str, str]], sockets: frozenset[str]) -> None:
+        self._sockets = sockets
+        self._known = {one for table, text in tables if table == "if_inet6" for one, _ in parse_addresses(text)}
+        self._ends = {
+            v4_of(end) or v6_of(end, swapped=self._is_swapped(one))
+            for table, text in tables
+            if table in {"tcp", "tcp6"}
+            for one in parse_connections(text, sockets)
+            for end in (one.local, one.remote)
+        }
+        self._addresses = _Addresses(is_big=any(_is_big(text) for table, text in tables if table == "route"))
+        self._ways: Mapping[str, Callable[[str], Iterator[str]]] = {
+            "if_inet6": self._of_interfaces,
+            "ipv6_route": self._routes_v6,
+            "route": self._routes,
+            "tcp": self._connections,
+            "tcp6": self._connections,
+        }
+
+    def lines(self, table: str, text: str) -> Iterator[str]:
+        """Yield what remains of a table."""
+        return self._ways[table](text)
+
+    def _is_swapped(self, connection: Connection) -> bool:
+        return is_swapped(connection.local, self._known)
+
+    def _is_needed(self, route: Route, digits: int) -> bool:
+        return route.is_default or any(route.holds(int(end, 16)) for end in self._ends if len(end) == digits)
+
+    def _connections(self, text: str) -> Iterator[str]:
+        yield from text.splitlines()[:1]
+        for number, one in enumerate(dict.fromkeys(parse_connections(text, self._sockets))):
+            swapped = self._is_swapped(one)
+            local, remote = (self._addresses.end(end, swapped=swapped) for end in (one.local, one.remote))
+            yield f"{number:4}: {local}:{PORT} {remote}:0000 {_REST}"
+
+    def _of_interfaces(self, text: str) -> Iterator[str]:
+        for line in text.splitlines():
+            if any(address in self._ends for address, _ in parse_addresses(line)):
+                yield self._addresses.v6(line[:_V6_DIGITS]) + line[_V6_DIGITS:]
+
+    def _routes(self, text: str) -> Iterator[str]:
+        yield from text.splitlines()[:1]
+        for line in text.splitlines()[1:]:
+            fields = line.split()
+            for route in parse_routes(f"\n{line}"):
+                if not self._is_needed(route, _V4_DIGITS):
+                    continue
+                fields[1:3] = self._addresses.v4(fields[1], route.length), self._addresses.v4(fields[2])
+                yield "\t".join(fields)
+
+    def _routes_v6(self, text: str) -> Iterator[str]:
+        for line in text.splitlines():
+            fields = line.split()
+            for route in parse_routes_v6(line):
+                if not self._is_needed(route, _V6_DIGITS):
+                    continue
+                fields[0] = self._addresses.v6(fields[0], route.length)
+                fields[2], fields[4] = self._addresses.v6(fields[2]), self._addresses.v6(fields[4])
+                yield " ".join(fields)
+
+
+class _Addresses:
+    """Other addresses for those of a host, given out from 10.0.0.1 and 2001:db8::1 on."""
+
+    def __init__(self, *, is_big: bool) -> None:
+        self._order: Literal["big", "little"] = "big" if is_big else "little"
+        self._v4 = _Prefixes(32, 10 << 24 | 1)
+        self._v6 = _Prefixes(128, 0x20010DB8 << 96 | 1)
+        self._identifiers = _Prefixes(64, 1)  # of link-local addresses, the prefix of which is the same everywhere
+
+    def end(self, address: str, *, swapped: bool) -> str:
+        """Return another address for one of a connection."""
+        v4 = v4_of(address)
+        if v4 is not None:
+            return address[: -len(v4)] + self.v4(v4)
+        return v6_of(self.v6(v6_of(address, swapped=swapped)), swapped=swapped).upper()
+
+    def v4(self, address: str, length: int = 32) -> str:
+        """Return another address of IPv4, or another network of this length, as the files write it."""
+        number = int.from_bytes(bytes.fromhex(address), self._order)
+        if _stays(number, length):
+            return address
+        return self._v4.other(number, length).to_bytes(4, self._order).hex().upper()
+
+    def v6(self, address: str, length: int = 128) -> str:
+        """Return another address of IPv6, or another network of this length."""
+        number = int(address, 16)
+        if _stays(number, length):
+            return address
+        if is_link_local(address):
+            return address[:16] + f"{self._identifiers.other(number % (1 << 64), max(length - 64, 0)):016x}"
+        return f"{self._v6.other(number, length):032x}"
+
+
+def _stays(number: int, length: int) -> bool:
+    """Return whether it is no address, or the network of a default route."""
+    return not number or length <= 1
+
+
+def _is_big(text: str) -> bool:
+    """Return whether a table of routes is of a big-endian machine, which writes 255.255.255.0 as FFFFFF00."""
+    masks = (fields[7] for fields in map(str.split, text.splitlines()[1:]) if len(fields) > _MASK)
+    return any(mask.startswith("F") and not mask.endswith("F") for mask in masks)
+
+
+class _Prefixes:
+    """Numbers of some bits that agree in as many first bits as those that they replace, the first one of them given.
+
+    Of the two ways on after each prefix, the one that turns up first is the one that leads to the given number.
+    """
+
+    def __init__(self, bits: int, first: int) -> None:
+        self._bits = bits
+        self._first = first
+        self._taken: dict[tuple[int, int], int] = {}
+
+    def other(self, number: int, length: int) -> int:
+        """Return the number that replaces this one, zeros after `length` bits."""
+        result = 0
+        for place in range(length):
+            shift = self._bits - 1 - place
+            prefix, bit = number >> shift + 1, number >> shift & 1
+            turned = bit ^ self._taken.setdefault((place, prefix), bit)
+            result = result << 1 | (self._first >> shift & 1) ^ turned
+        return result << self._bits - length
