@@ -35,6 +35,7 @@ def check_host(
     """
     if path is not None:
         yield from _check_file(path, spec_dirs, root)
+    host = host.with_nodes()
     yield from check_edits(spec.container_edits, "containerEdits", host)
     for i, device in enumerate(spec.devices):
         yield from check_edits(device.container_edits, f"devices[{i}].containerEdits", host)
@@ -42,6 +43,7 @@ def check_host(
 
 def check_edits(edits: ContainerEdits, where: str, host: Host) -> Iterator[Problem]:
     """Yield what keeps edits from working on a host; `where` is their own place in the spec."""
+    host = host.with_nodes()
     for i, node in enumerate(edits.device_nodes):
         yield from _guarded(_check_node, node, f"{where}.deviceNodes[{i}]", host)
     for i, net in enumerate(edits.net_devices):
@@ -66,7 +68,10 @@ def _check_node(node: DeviceNode, where: str, host: Host) -> Iterator[Problem]:
     complete = bool(node.type and (node.major or node.type == "p"))
     say = _warning if complete else _error
     stat = host.lookup(path, follow=False)
-    if stat is None:
+    if stat is None and not host.has_nodes:
+        message = f"whether there is {path!r} cannot be told: /dev is not the host's, and sysfs does not name it"
+        yield _warning("host-node-unknown", message, key, "ask on the host itself, or give a root that has its /dev")
+    elif stat is None:
         hint = "is its driver loaded? `cdi generate` writes what is there"
         yield say("host-node-missing", f"there is no {path!r}", key, hint)
     elif not stat.is_node:

@@ -41,7 +41,10 @@ def inside(root: str, path: str | os.PathLike[str]) -> str | None:
 
 
 class Stat(msgspec.Struct, frozen=True, kw_only=True):
-    """What is at a path: `type` is f, d, l, c, b, p or s (file, directory, link, devices, FIFO, socket)."""
+    """What is at a path: `type` is f, d, l, c, b, p or s (file, directory, link, devices, FIFO, socket).
+
+    A node of which only sysfs told has `told`: its `mode` is 0 unless its driver asks for one, its owner is unknown.
+    """
 
     type: str
     mode: int  # permission bits
@@ -50,6 +53,7 @@ class Stat(msgspec.Struct, frozen=True, kw_only=True):
     major: int | None = None  # of c and b
     minor: int | None = None
     modified: float | None = None  # seconds since 1970, where known
+    told: bool = False
 
     @property
     def is_node(self) -> bool:

@@ -415,7 +415,7 @@ def test_intel_rdt_needs_its_file_system() -> None:
 
 
 def test_without_a_runtime_the_files_are_held_against_any() -> None:
-    node = Node({"/etc/cdi/gpu.json": spec("0", each={"deviceNodes": [{"path": "/dev/none"}]})})
+    node = Node({"/etc/cdi/gpu.json": spec("0", each={"deviceNodes": [{"path": "/dev/none"}]})}, lines=NODE)
     assert [(one.step, one.runtime) for one in node.wrong("vendor.com/gpu=0")] == [("nodes", None)]
     assert node.diagnosis().checks == (Check(path="/etc/cdi/gpu.json", status="problem", step="nodes"),)
 

@@ -112,7 +112,7 @@ def test_an_excluded_gpu_is_not_counted() -> None:
 
 
 def test_a_gpu_without_a_node_is_skipped() -> None:
-    discovery = found(information("0000:09:00.0", 0))
+    discovery = found(information("0000:09:00.0", 0), "/dev/kmsg : c 1 11 0644\n")
     assert reasons(discovery) == {"0000:09:00.0": "there is no /dev/nvidia0"}
 
 

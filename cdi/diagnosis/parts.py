@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from cdi.host import Host, Stat
     from cdi.model import ContainerEdits
 
-_MISSING = "host-mount-missing"
+_MISSING, _UNKNOWN = "host-mount-missing", "host-node-unknown"
 _NODES = ("host-node-", "host-net-", "account-", "selinux-node")
 _WHY = {
     "host-node-missing": "the container does not start ('failed to stat CDI host device'), or opens what is not there",
@@ -86,6 +86,8 @@ def _unbound(edits: ContainerEdits, where: str) -> Iterator[Problem]:
 
 
 def _status(problem: Problem) -> Status:
+    if problem.rule == _UNKNOWN:
+        return "unknown"
     return "problem" if problem.severity == "error" else "warning"
 
 

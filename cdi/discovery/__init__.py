@@ -7,7 +7,7 @@ __all__ = ["Discovery", "Family", "Found", "Shared", "Skipped", "discover", "fam
 import importlib
 from functools import cache
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from msgspec.structs import replace
 
@@ -67,7 +67,7 @@ def discover(
     that are offered even where a caution would keep them back, such as the network interface that has the default
     route. A family that fails is a problem, and hides no other. Raises `UsageError` for an unknown family.
     """
-    host = host.remembering()
+    host = host.remembering().with_nodes()
     problems: list[Problem] = []
     own, faults = host_families(host)
     problems += faults
@@ -85,6 +85,7 @@ def discover(
     skipped: list[Skipped] = lists[Skipped]  # type: ignore[assignment]
     seen = {name for device in found for name in (device.name, *device.names.values(), *device.words)}
     problems += [_never_seen(name) for name in sorted(wanted - seen - {thing.what for thing in skipped})]
+    problems += _nodes_told(host, (*found, *lists[Shared]))
     return Discovery(
         families=tuple(family.name for family in chosen),
         kinds=tuple(sorted({family.kind for family in chosen})),
@@ -167,6 +168,17 @@ def _reported(family: Family, host: Host, wanted: frozenset[str]) -> Iterator[Re
 def _as_root(thing: Skipped) -> Skipped:
     """Return a thing with the way out where it is only a matter of rights, whatever else its family advises."""
     return replace(thing, hint="run as root") if thing.why.endswith(_NO_RIGHT) else thing
+
+
+def _nodes_told(host: Host, parts: Iterable[Any]) -> Iterator[Problem]:
+    """Yield what is not known of the nodes of a host that are not in `/dev`."""
+    if not host.has_nodes and any(part.edits.device_nodes for part in parts):
+        yield Problem(
+            severity="warning",
+            rule="nodes-told",
+            message="/dev is not the host's: nodes are what sysfs tells of, which groups may open them is unknown",
+            hint="a process that is not root may need a group; bind the host's root, and name it with --root",
+        )
 
 
 def _never_seen(name: str) -> Problem:

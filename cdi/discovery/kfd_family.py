@@ -135,12 +135,12 @@ def _problem(driver: KfdDriver, rule: str, message: str, hint: str) -> Problem:
 
 def _is_shut(node: Node) -> bool:
     """Return whether only root may use a node: no group that a container can be given has a way to it."""
-    mode = node.stat.mode
-    return mode & _ANYONE != _ANYONE and (node.stat.gid == 0 or mode & _GROUP != _GROUP)
+    mode = node.mode
+    return mode is not None and mode & _ANYONE != _ANYONE and (node.gid == 0 or mode & _GROUP != _GROUP)
 
 
 def _shut(node: Node) -> str:
-    return f"only root may use {node.host_path} (mode {node.stat.mode:04o}, group {node.stat.gid})"
+    return f"only root may use {node.host_path} (mode {node.mode:04o}, group {node.gid})"
 
 
 # GPUs that compute.

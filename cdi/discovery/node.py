@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from cdi.discovery.sysfs import Kobject
+from cdi.host.kernel_nodes import parse_node
 from cdi.model import ContainerEdits, DeviceNode
 
 if TYPE_CHECKING:
@@ -24,12 +25,31 @@ class NodeFault(Exception):
 
 
 class Node(msgspec.Struct, frozen=True, kw_only=True):
-    """A device node that exists; `sysfs` is its kernel object, None while no driver has registered one."""
+    """A device node that exists; `sysfs` is its kernel object, None while no driver has registered one.
+
+    Where only sysfs tells of it, since `/dev` is not the host's, it has no owner, and a mode only if its driver asks
+    for one.
+    """
 
     path: str  # as programs know it: /dev/kvm
     host_path: str  # below the host's dev_root
     stat: Stat
     sysfs: str | None
+
+    @property
+    def mode(self) -> int | None:
+        """The permission bits."""
+        return self.stat.mode or None if self.stat.told else self.stat.mode
+
+    @property
+    def uid(self) -> int | None:
+        """The owner."""
+        return None if self.stat.told else self.stat.uid
+
+    @property
+    def gid(self) -> int | None:
+        """The group."""
+        return None if self.stat.told else self.stat.gid
 
     def edit(self, *, permissions: str | None = None) -> DeviceNode:
         """Return the edit that brings the node into a container, with the numbers that it has now."""
@@ -51,7 +71,7 @@ def edits_of(nodes: Iterable[Node], *, permissions: str | None = None, groups: b
     that is not root needs them.
     """
     nodes = list(nodes)
-    closed = {node.stat.gid for node in nodes if node.stat.gid and node.stat.mode & _ANYONE != _ANYONE}
+    closed = {node.gid for node in nodes if node.gid and (node.mode or 0) & _ANYONE != _ANYONE}
     return ContainerEdits(
         device_nodes=tuple(node.edit(permissions=permissions) for node in nodes),
         additional_gids=tuple(sorted(closed)) if groups else (),
@@ -61,7 +81,8 @@ def edits_of(nodes: Iterable[Node], *, permissions: str | None = None, groups: b
 def find_node(host: Host, *, sysfs: str | None = None, path: str | None = None) -> Node:
     """Return the node of a kernel object, or of a path in /dev; raise `NodeFault` when there is none to use.
 
-    A kernel object without numbers, as in an incomplete recording of sysfs, is believed to be what `path` is.
+    A kernel object without numbers, as in an incomplete recording of sysfs, is believed to be what `path` is. Of a
+    host from `Host.with_nodes`, what sysfs tells of stands for a node that cannot be seen.
 
     /sys/class/misc/tun/dev     10:200
     /sys/class/misc/tun/uevent  MAJOR=10 MINOR=200 DEVNAME=net/tun
@@ -76,6 +97,11 @@ def find_node(host: Host, *, sysfs: str | None = None, path: str | None = None) 
         raise NodeFault(message)
     host_path = host.dev(path)
     stat = host.lookup(host_path, follow=False)
+    if stat is None and not host.has_nodes:
+        stat = _told(kobject, numbers) if kobject is not None and numbers is not None else None
+        if stat is None:
+            message = f"there is no {host_path} to be seen: /dev is not the host's, and sysfs does not name it"
+            raise NodeFault(message)
     if stat is None:
         known = f"the kernel has it as {numbers}, but " if numbers else ""
         message = f"{known}there is no {host_path}"
@@ -88,3 +114,10 @@ def find_node(host: Host, *, sysfs: str | None = None, path: str | None = None) 
         message = f"{host_path} is {stat.numbers}, but the kernel has the device as {numbers}"
         raise NodeFault(message)
     return Node(path=path, host_path=host_path, stat=stat, sysfs=sysfs)
+
+
+def _told(kobject: Kobject, numbers: str) -> Stat | None:
+    """Return what a kernel object says of its node, for a sysfs that was recorded without /sys/dev."""
+    type_ = "b" if kobject.target("subsystem") == "block" else "c"
+    node = parse_node(kobject.text("uevent") or "", numbers, type_)
+    return node[1] if node is not None else None

@@ -7,6 +7,7 @@ __all__ = ["Kobject", "parse_number", "parse_uevent"]
 from typing import TYPE_CHECKING
 
 from cdi.host import HostError
+from cdi.host.kernel_nodes import parse_uevent
 
 if TYPE_CHECKING:
     from cdi.host import Host
@@ -73,12 +74,6 @@ class Kobject:
     def _note(self, error: HostError) -> None:
         if not error.absent:
             self.unread.append(error.message)
-
-
-def parse_uevent(text: str) -> dict[str, str]:
-    """Return the `KEY=value` lines of a uevent file."""
-    pairs = (line.partition("=") for line in text.splitlines())
-    return {key: value for key, equals, value in pairs if equals}
 
 
 def parse_number(text: str) -> int | None:

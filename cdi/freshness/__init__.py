@@ -17,7 +17,7 @@ from cdi.freshness.finding import REGENERATE, Comparison, Finding
 from cdi.freshness.findings import Offer, findings, shown
 from cdi.generation import generate
 from cdi.names import spec_name
-from cdi.versions import at_least
+from cdi.versions import at_least, needed_version
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -39,7 +39,7 @@ def compare(discovery: Discovery, registry: Registry, host: Host, **options: Any
     shows it (the sort of names, numbers, annotations, hooks, the device `all`, a version cap). A kind that lies in
     files of other tools only is held against this host, and not against how we would have written it.
     """
-    host = host.remembering()
+    host = host.remembering().with_nodes()
     new = {spec.kind: spec for spec in generate(discovery, **options).specs}
     installed = {one.spec.kind for one in registry.specs if one.spec.kind in discovery.kinds}
     comparer = _Comparer(discovery, registry, host, options)
@@ -82,6 +82,7 @@ class _Comparer:
             found = [_hardware_gone(kind, old, main)]
         else:
             new, choices = self.as_written(old, new, {"max_version": None} if too_new else {})
+            new = new if self.host.has_nodes else _with_groups_of(old, new)
             offers = _offers(owners, main)
             also = self.by_other_names(old, offers, new)
             skipped = {one.what: one for one in self.discovery.skipped if not one.absent and one.what in offers}
@@ -152,6 +153,23 @@ class _Comparer:
             discovery = replace(discovery, found=tuple(found), shared=tuple(shared))
         specs = generate(discovery, **{**self.given, **choices}).specs
         return next((spec for spec in specs if spec.kind == kind), None)
+
+
+def _with_groups_of(old: Spec, new: Spec) -> Spec:
+    """Return a spec with the groups of another one: which groups nodes have, only the host's own `/dev` tells."""
+    groups = {device.name: device.container_edits.additional_gids for device in old.devices}
+    kept = replace(
+        new,
+        container_edits=replace(new.container_edits, additional_gids=old.container_edits.additional_gids),
+        devices=tuple(
+            replace(
+                device,
+                container_edits=replace(device.container_edits, additional_gids=groups.get(device.name, ())),
+            )
+            for device in new.devices
+        ),
+    )
+    return replace(kept, cdi_version=needed_version(kept))
 
 
 def _used(loaded: LoadedSpec, registry: Registry) -> list[Device]:

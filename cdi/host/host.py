@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from cdi.errors import FileError
 from cdi.host.below import Below
+from cdi.host.kernel_nodes import KernelNodes, has_own_nodes
 from cdi.host.remembering import Remembering
 from cdi.host.source import HostError, Source, Stat
 from cdi.host.tree import Tree, parse_tree
@@ -49,6 +50,7 @@ class Host:
         self._root = os.fspath(root) if source is None else None
         self._dev_root = dev_root
         self._driver_root = driver_root
+        self._nodes_told = False
         self.library_dirs = library_dirs
 
     @classmethod
@@ -91,13 +93,12 @@ class Host:
 
     def over(self, source: Source, *, dev_root: str | None = None) -> Host:
         """Return this host as read through another source, or with its device nodes in another directory."""
-        host = Host(
-            dev_root=dev_root or self._dev_root,
-            driver_root=self._driver_root,
-            library_dirs=self.library_dirs,
-            source=source,
-        )
+        return self._copied(source, dev_root or self._dev_root, nodes_told=self._nodes_told and dev_root is None)
+
+    def _copied(self, source: Source, dev_root: str | None, *, nodes_told: bool) -> Host:
+        host = Host(dev_root=dev_root, driver_root=self._driver_root, library_dirs=self.library_dirs, source=source)
         host._root = self._root
+        host._nodes_told = nodes_told
         return host
 
     def remembering(self) -> Host:
@@ -110,6 +111,14 @@ class Host:
         if isinstance(self._source, Remembering):
             return self._source.once((read, self._dev_root, self._driver_root), lambda: read(self))
         return read(self)
+
+    def with_nodes(self) -> Host:
+        """Return this host with the nodes that sysfs tells of, where its `/dev` is not its own."""
+        if self._nodes_told or self.has_nodes:
+            return self
+        nodes = KernelNodes(self._source)
+        source = Remembering(nodes) if isinstance(self._source, Remembering) else nodes
+        return self._copied(source, self._dev_root, nodes_told=True)
 
     def below(self, top: str) -> Host:
         """Return what a process sees after a chroot into a directory of this host; raise `HostError`."""
@@ -139,6 +148,15 @@ class Host:
     def dev_root_given(self) -> bool:
         """Whether the user said where the device nodes are."""
         return self._dev_root is not None
+
+    @property
+    def has_nodes(self) -> bool:
+        """Whether `/dev` is the host's own: a node that is not there is missing.
+
+        In a container that has the host's sysfs it is not, unless the user said where the device nodes are; what the
+        kernel knows of nodes is all there is to know then (`with_nodes`).
+        """
+        return not self._nodes_told and (self.dev_root_given or has_own_nodes(self._source))
 
     @property
     def driver_root_given(self) -> bool:

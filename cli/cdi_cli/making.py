@@ -143,7 +143,7 @@ class Making(msgspec.Struct, frozen=True, kw_only=True):
         names = tuple(name for name in self.choices["names"] if name not in unknown)
         choices: dict[str, Any] = self.choices | {"names": names, "max_version": _cap(self._caps(), found)}
         generated = generate(discovery, **choices)
-        now = host.remembering()
+        now = host.remembering().with_nodes()
         faults = [(spec, problem) for spec in generated.specs for problem in check_host(spec, now)]
         ignored = ignored_fields(generated.specs, runtimes or ())
         return Made(

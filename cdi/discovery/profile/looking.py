@@ -211,9 +211,9 @@ def _attributes(subject: Subject, thing: Thing, node: Node, unread: list[str]) -
     found: dict[str, str | int | None] = {
         "node": node.path,
         "numbers": node.stat.numbers or "",
-        "mode": f"{node.stat.mode:04o}",
-        "uid": node.stat.uid,
-        "gid": node.stat.gid,
+        "mode": f"{node.mode:04o}" if node.mode is not None else None,
+        "uid": node.uid,
+        "gid": node.gid,
         "pciAddress": function.bdf if function is not None else None,
         "driver": thing.driver,
         "numaNode": function.numa_node if function is not None else None,

@@ -1,0 +1,176 @@
+"""Device nodes as sysfs tells of them, for a root whose `/dev` is not the host's: a container's, or none at all."""
+
+from __future__ import annotations
+
+__all__ = ["KernelNodes", "has_own_nodes", "parse_node", "parse_uevent"]
+
+import posixpath
+from functools import cached_property
+from typing import TYPE_CHECKING
+
+from cdi.rooted import Stat
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+
+    from cdi.host.source import Source
+
+_DEV = "/dev"
+_KINDS = (("block", "b"), ("char", "c"))  # directories of /sys/dev, and the type of a node
+_LIMIT = 1 << 16
+_DIRECTORY = Stat(type="d", mode=0o755)
+_KERNEL_LOG = "1:11"  # /dev/kmsg (Documentation/admin-guide/devices.txt in the kernel's sources)
+# What every container has in /dev (config-linux.md of the OCI runtime specification), and what engines add.
+_OF_CONTAINERS = frozenset(
+    {"console", "core", "fd", "full", "mqueue", "null", "ptmx", "pts", "random", "shm", "stderr", "stdin", "stdout"}
+    | {"hugepages", "initctl", "log", "termination-log", "tty", "urandom", "zero"}
+)
+
+
+def has_own_nodes(source: Source) -> bool:
+    """Return whether `/dev` is the host's own, so that a node that is not in it does not exist.
+
+    In a container it has what every container has, and perhaps a few devices. The kernel's log tells it from that of
+    a host: the kernel itself makes its node, and no container has it that was not given all nodes of its host.
+
+        /sys/class/mem/kmsg -> ../../devices/virtual/mem/kmsg
+    """
+    try:
+        names = set(source.listdir(_DEV))
+    except (FileNotFoundError, NotADirectoryError):
+        return False
+    except OSError:
+        return True  # which nobody may list
+    if names <= _OF_CONTAINERS:
+        return False
+    return not _is_there(source, "/sys/class/mem/kmsg") or _numbers(source, f"{_DEV}/kmsg") == _KERNEL_LOG
+
+
+class KernelNodes:
+    """Another source, in which `/dev` has a node for each device that sysfs knows.
+
+    A node that is there already, with the same numbers, is as it is there. Of any other, its type and numbers are
+    certain; `mode` is what its driver asks for, and no owner is known: udev may have changed both.
+
+        /sys/dev/char/10:200 -> ../../devices/virtual/misc/tun
+        /sys/devices/virtual/misc/tun/uevent    MAJOR=10 MINOR=200 DEVNAME=net/tun, and of some DEVMODE=0666
+    """
+
+    def __init__(self, source: Source) -> None:
+        self._source = source
+
+    def __repr__(self) -> str:
+        return f"KernelNodes({self._source!r})"
+
+    def read(self, path: str, limit: int) -> bytes:
+        """Return the content of a regular file of at most `limit` bytes."""
+        return self._source.read(path, limit)
+
+    def listdir(self, path: str) -> list[str]:
+        """Return the names in a directory, in any order."""
+        if not _is_dev(path) or path not in self._names:
+            return self._source.listdir(path)
+        try:
+            there = self._source.listdir(path)
+        except (FileNotFoundError, NotADirectoryError):
+            there = []
+        return list({*there, *self._names[path]})
+
+    def readlink(self, path: str) -> str:
+        """Return the target of a link as it is written."""
+        return self._source.readlink(path)
+
+    def resolve(self, path: str) -> str:
+        """Return the path without links and dots."""
+        return path if _is_dev(path) and (path in self._nodes or path in self._names) else self._source.resolve(path)
+
+    def stat(self, path: str, *, follow: bool) -> Stat:
+        """Return what is at the path; of a link in last place, itself unless `follow`."""
+        told = self._told(path) if _is_dev(path) else None
+        if told is None:
+            return self._source.stat(path, follow=follow)
+        try:
+            there = self._source.stat(path, follow=follow)
+        except OSError:
+            return told
+        return there if (there.type, there.numbers) == (told.type, told.numbers) else told
+
+    def label(self, path: str) -> str | None:
+        """Return the SELinux label of the path, None where there is none."""
+        return self._source.label(path)
+
+    def open(self, path: str) -> int:
+        """Return a descriptor to read a regular file, for the caller to close."""
+        return self._source.open(path)
+
+    def _told(self, path: str) -> Stat | None:
+        return self._nodes.get(path) or (_DIRECTORY if path in self._names else None)
+
+    @cached_property
+    def _nodes(self) -> Mapping[str, Stat]:
+        return {path: stat for kind, type_ in _KINDS for path, stat in self._read(kind, type_)}
+
+    @cached_property
+    def _names(self) -> Mapping[str, set[str]]:
+        """The directories that nodes are in, with the names that are known in each."""
+        names: dict[str, set[str]] = {}
+        for path in self._nodes:
+            while path != _DEV:
+                above, _, name = path.rpartition("/")
+                names.setdefault(above, set()).add(name)
+                path = above  # noqa: PLW2901 - on the way up
+        return names
+
+    def _read(self, kind: str, type_: str) -> Iterator[tuple[str, Stat]]:
+        place = f"/sys/dev/{kind}"
+        try:
+            numbers = self._source.listdir(place)
+        except OSError:
+            return
+        for name in numbers:
+            try:
+                text = self._source.read(f"{place}/{name}/uevent", _LIMIT).decode("utf-8", "replace")
+            except OSError:
+                continue
+            node = parse_node(text, name, type_)
+            if node is not None:
+                yield node
+
+
+def parse_node(uevent: str, numbers: str, type_: str) -> tuple[str, Stat] | None:
+    """Return the node of a device, of its `uevent` and its numbers as sysfs writes them; None if it has none."""
+    variables = parse_uevent(uevent)
+    path = f"{_DEV}/{variables.get('DEVNAME', '')}"
+    try:
+        major, minor = map(int, numbers.split(":"))
+        mode = int(variables.get("DEVMODE", "0"), 8)
+    except ValueError:
+        return None
+    if path != posixpath.normpath(path) or not path.startswith(f"{_DEV}/"):
+        return None
+    return path, Stat(type=type_, mode=mode, major=major, minor=minor, told=True)
+
+
+def parse_uevent(text: str) -> dict[str, str]:
+    """Return the `KEY=value` lines of a uevent file."""
+    pairs = (line.partition("=") for line in text.splitlines())
+    return {key: value for key, equals, value in pairs if equals}
+
+
+def _is_dev(path: str) -> bool:
+    return path == _DEV or path.startswith(f"{_DEV}/")
+
+
+def _is_there(source: Source, path: str) -> bool:
+    try:
+        source.stat(path, follow=False)
+    except OSError:
+        return False
+    return True
+
+
+def _numbers(source: Source, path: str) -> str | None:
+    try:
+        return source.stat(path, follow=False).numbers
+    except OSError:
+        return None
