@@ -35,6 +35,14 @@ def test_each_combined_interface_says_why_it_stays() -> None:
     }
 
 
+def test_an_interface_stays_while_a_partition_of_infiniband_is_built_on_it() -> None:
+    assert skipped("cx4-infiniband") == {
+        "eno8303": "carries the IPv4 default route",
+        "ib0": "ib0.8001 built on it",
+        "lo": "the loopback interface, each container has its own",
+    }
+
+
 def test_include_overrides_a_caution_but_no_fact() -> None:
     discovery = discover(Host.load(HOSTS / "cloud-vm"), ["netdev"], include=["eth0", "lo"])
     assert [(f.name, f.in_all, f.warnings) for f in discovery.found] == [

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
     Rule = Callable[[Interface, "Surroundings"], "str | None"]
 
-_ETHERNET, _LOOPBACK = 1, 772  # linux/if_arp.h
+_ETHERNET, _INFINIBAND, _LOOPBACK = 1, 32, 772  # linux/if_arp.h
 _NOARP, _MULTICAST = 0x80, 0x1000  # linux/if.h
 # DEVTYPE of what the kernel never lets leave its network namespace (netns_immutable in its sources).
 _IMMOVABLE = {
@@ -29,11 +29,14 @@ _IMMOVABLE = {
     "ppp": "a point-to-point link",
     "vrf": "a routing domain",
 }
+_STANDBY = "sby"  # phys_port_name of a virtio interface that stands in for a virtual function
 _TAPS = frozenset({"macvtap", "ipvtap"})
 # DEVTYPE of virtual interfaces that are made to be given away; others are for who knows what they are.
 _OFFERED = {"dummy": "dummy", "ipvlan": "ipvlan", "macvlan": "macvlan", "vlan": "VLAN"}
-# The host's end of a virtual function behind a switch: phys_port_name is pf0vf3, c1pf0vf3 or pf0sf88.
-_REPRESENTOR = re.compile(r"(?:c\d+)?pf\d+(?P<what>vf|sf)(?P<number>\d+)")
+# The host's end of a function behind a switch: phys_port_name is pf0vf3, c1pf0vf3 or pf0sf88, and on a DPU pf0 too
+# (net/devlink/port.c in the kernel's sources).
+_REPRESENTOR = re.compile(r"(?:c\d+)?pf(?P<pf>\d+)(?:(?P<what>vf|sf)(?P<number>\d+))?")
+_FUNCTIONS = {"vf": "virtual function", "sf": "subfunction", None: "physical function"}
 
 
 class Surroundings(msgspec.Struct, frozen=True, kw_only=True):
@@ -99,7 +102,7 @@ def representors(around: Surroundings) -> dict[tuple[bool, str, int | None], str
     found: dict[tuple[bool, str, int | None], str] = {}
     for interface in around.by_name.values():
         match = _REPRESENTOR.fullmatch(interface.port_name or "")
-        if match is not None and interface.function is not None:
+        if match is not None and match["what"] and interface.function is not None:
             found[match["what"] == "sf", interface.function.bdf, int(match["number"])] = interface.name
     return found
 
@@ -113,6 +116,8 @@ def _type(interface: Interface, around: Surroundings) -> str | None:
         return "virtual function" if is_virtual_function else "network card"
     if interface.devtype in _OFFERED:
         return _OFFERED[interface.devtype]
+    if interface.partition_of is not None:
+        return "InfiniBand partition"
     if peer_of(interface, around) is not None:
         return "veth"
     # Neither dummy nor ifb says what it is: no ARP and no multicast tell both, the name of the second is its own.
@@ -144,9 +149,14 @@ def _immovable(interface: Interface, _: Surroundings) -> str | None:
     return f"{what}, which the kernel keeps in its network namespace" if what else None
 
 
-def _combined(interface: Interface, _: Surroundings) -> str | None:
-    """A team names its ports as its lower interfaces, and itself as nothing."""
-    if interface.virtual and interface.lowers and interface.devtype is None and interface.link == interface.index:
+def _combined(interface: Interface, around: Surroundings) -> str | None:
+    """A team names its ports as its lower interfaces, and itself as nothing.
+
+    Nor does net_failover, an interface of the same virtio device as its standby one (drivers/net/net_failover.c).
+    """
+    is_team = interface.virtual and interface.devtype is None and interface.link == interface.index
+    lowers = [around.by_name[name] for name in interface.lowers if name in around.by_name]
+    if interface.lowers and (is_team or any(lower.port_name == _STANDBY for lower in lowers)):
         return f"combines {', '.join(interface.lowers)}, which the kernel keeps in its network namespace"
     return None
 
@@ -155,8 +165,7 @@ def _representor(interface: Interface, _: Surroundings) -> str | None:
     match = _REPRESENTOR.fullmatch(interface.port_name or "")
     if match is None:
         return None
-    what = "virtual function" if match["what"] == "vf" else "subfunction"
-    return f"the switch port of {what} {match['number']}, not the function itself"
+    return f"the switch port of {_FUNCTIONS[match['what']]} {match['number'] or match['pf']}, not the function itself"
 
 
 def _nameless(interface: Interface, _: Surroundings) -> str | None:
@@ -176,8 +185,11 @@ def _member(interface: Interface, _: Surroundings) -> str | None:
     return f"member of {interface.master}" if interface.master is not None else None
 
 
-def _foundation(interface: Interface, _: Surroundings) -> str | None:
-    return f"{', '.join(interface.uppers)} built on it" if interface.uppers else None
+def _foundation(interface: Interface, around: Surroundings) -> str | None:
+    """A partition of InfiniBand is not among the upper interfaces; it goes when what it is of goes."""
+    others = around.by_name.values() if interface.hardware == _INFINIBAND else ()
+    uppers = (*interface.uppers, *(other.name for other in others if other.partition_of == interface.name))
+    return f"{', '.join(uppers)} built on it" if uppers else None
 
 
 def _physical(interface: Interface, _: Surroundings) -> str | None:
@@ -199,7 +211,7 @@ def _tap(interface: Interface, _: Surroundings) -> str | None:
 
 def _far_end(interface: Interface, around: Surroundings) -> str | None:
     """Where `iflink` is another's index but that one does not point back, the peer is elsewhere."""
-    stacked = interface.devtype is not None and interface.devtype != "veth"
+    stacked = interface.partition_of is not None or interface.devtype not in {None, "veth"}
     is_pair = interface.virtual and not stacked and interface.link not in {None, 0, interface.index}
     if is_pair and peer_of(interface, around) is None:
         return "veth whose other end is in another network namespace already"

@@ -14,7 +14,8 @@ from cdi.discovery.sysfs import Kobject
 if TYPE_CHECKING:
     from cdi.host import Host
 
-_LINK_TYPES = {1: "ether", 32: "infiniband"}  # linux/if_arp.h
+_INFINIBAND = 32
+_LINK_TYPES = {1: "ether", _INFINIBAND: "infiniband"}  # linux/if_arp.h
 
 
 class Interface(msgspec.Struct, frozen=True, kw_only=True):
@@ -38,6 +39,7 @@ class Interface(msgspec.Struct, frozen=True, kw_only=True):
     master: str | None = None
     uppers: tuple[str, ...] = ()
     lowers: tuple[str, ...] = ()
+    partition_of: str | None = None  # of a partition of InfiniBand, ib0.8001: ib0, which does not know of it
     marks: frozenset[str] = frozenset()  # of `MARKS`, those that it has
     unread: tuple[str, ...] = ()
 
@@ -76,10 +78,12 @@ def read_interface(host: Host, name: str) -> Interface | None:
     device = here.below("device")
     function = read_function(host, device.path) if device is not None else None
     speed = here.number("speed")
+    hardware = here.number("type")
+    partition_of = here.text("parent") if hardware == _INFINIBAND else None
     return Interface(
         name=name,
         path=here.path,
-        hardware=here.number("type"),
+        hardware=hardware,
         flags=here.number("flags") or 0,
         index=here.number("ifindex"),
         link=here.number("iflink"),
@@ -94,7 +98,8 @@ def read_interface(host: Host, name: str) -> Interface | None:
         switch=here.text("phys_switch_id") or None,
         master=here.target("master"),
         uppers=_stacked(here, "upper_"),
-        lowers=_stacked(here, "lower_"),
+        lowers=(*_stacked(here, "lower_"), *((partition_of,) if partition_of else ())),
+        partition_of=partition_of or None,
         marks=here.names & MARKS,
         unread=(*here.unread, *(function.unread if function is not None else ())),
     )
