@@ -1,22 +1,25 @@
-"""How two specs differ, device by device."""
+"""How two specs differ, device by device, and one of both."""
 
 from __future__ import annotations
 
-__all__ = ["Change", "changes"]
+__all__ = ["Change", "changes", "merged", "with_lent"]
 
 from itertools import chain
 from typing import TYPE_CHECKING, Any
 
 import msgspec
+from msgspec.structs import replace
 
 from cdi.encode import to_data
 from cdi.names import natural_key
+from cdi.versions import needed_version
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterable, Iterator
 
-    from cdi.model import Spec
+    from cdi.model import Device, Spec
 
+_ALL = "all"
 _SPEC_FIELDS = ("cdiVersion", "kind", "annotations", "containerEdits")
 
 
@@ -46,6 +49,33 @@ def changes(old: Spec, new: Spec) -> Iterator[Change]:
             continue
         yield from _compare(name, "annotations", ours[name].get("annotations"), theirs[name].get("annotations"))
         yield from _compare(name, "containerEdits", ours[name]["containerEdits"], theirs[name]["containerEdits"])
+
+
+def merged(old: Spec, new: Spec | None, kept: frozenset[str | None]) -> Spec | None:
+    """Return the new spec with the parts of the old one that are kept; None when no device is left."""
+    if not kept - {None}:
+        if new is None or not kept:
+            return new
+        spec = replace(new, container_edits=old.container_edits)
+        return replace(spec, cdi_version=needed_version(spec))
+    base = new or old
+    devices: dict[str, Device] = {device.name: device for device in (new.devices if new else ())}
+    devices |= {device.name: device for device in old.devices if device.name in kept}
+    spec = replace(
+        base,
+        devices=tuple(sorted(devices.values(), key=lambda device: (device.name == _ALL, natural_key(device.name)))),
+        container_edits=old.container_edits if None in kept else base.container_edits,
+    )
+    return replace(spec, cdi_version=needed_version(spec))
+
+
+def with_lent(old: Spec | None, new: Spec | None, lent: Iterable[str]) -> Spec | None:
+    """Return the new spec with the devices that containers have now as the old one has them, and with its `all`."""
+    before, after = (
+        {device.name for device in spec.devices} if spec is not None else set[str]() for spec in (old, new)
+    )
+    kept = before.intersection(lent) - after
+    return merged(old, new, frozenset(kept | (before & {_ALL}))) if old is not None and kept else new
 
 
 def _compare(device: str | None, what: str, old: Any, new: Any) -> Iterator[Change]:

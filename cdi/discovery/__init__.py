@@ -76,10 +76,13 @@ def discover(
     wanted = frozenset(include)
     lists: dict[type, list[Report]] = {Found: [], Shared: [], Skipped: []}
     unsure: dict[str, str] = {}
+    lent: dict[str, tuple[str, ...]] = {}
     for family in chosen:
         for item in _reported(family, host, wanted):
             if isinstance(item, Problem) and item.rule in _UNREAD:
                 unsure.setdefault(family.kind, item.message)
+            if isinstance(item, Skipped) and item.lent:
+                lent[family.kind] = (*lent.get(family.kind, ()), *item.lent)
             lists.get(type(item), problems).append(item)  # type: ignore[arg-type]
     found: list[Found] = lists[Found]  # type: ignore[assignment]
     skipped: list[Skipped] = lists[Skipped]  # type: ignore[assignment]
@@ -94,6 +97,7 @@ def discover(
         skipped=tuple(sorted(map(_as_root, skipped), key=lambda thing: (thing.family, natural_key(thing.what)))),
         problems=tuple(dict.fromkeys(problems)),
         unsure=unsure,
+        lent=lent,
     )
 
 

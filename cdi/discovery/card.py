@@ -53,7 +53,8 @@ def offer(  # noqa: PLR0913 - one argument a fact, all by keyword
     if cautions and not asked:
         return skipped(why=cautions[0], hint=f"--include {nic.name} offers it all the same")
     if nic.away:
-        return skipped(why="its interface is in another network namespace, that of a container for example")
+        why = "has its interface in another network namespace, that of a container for example"
+        return skipped(why=why, lent=(nic.name, *nic.names.values()))
     parts = _Parts()
     try:
         _add_pass_through(host, nic, parts)

@@ -60,7 +60,7 @@ class Skipped(msgspec.Struct, frozen=True, kw_only=True):
     """A thing that was seen, or looked for, and is not offered; `hint` says how to get it all the same.
 
     `absent` is for what was looked for and is not there, or is another family's; `broken` for what is there and
-    should work, but does not.
+    should work, but does not; `lent` are the names of what a container has now: a spec that offers it stays right.
     """
 
     family: str
@@ -69,6 +69,7 @@ class Skipped(msgspec.Struct, frozen=True, kw_only=True):
     hint: str | None = None
     absent: bool = False
     broken: bool = False
+    lent: tuple[str, ...] = ()
 
     @property
     def advice(self) -> str:
@@ -97,7 +98,8 @@ class Family(msgspec.Struct, frozen=True, kw_only=True):
 class Discovery(msgspec.Struct, frozen=True, kw_only=True):
     """What was found on a host, in the order of families and names, and everything there is to say about it.
 
-    `unsure` are the kinds of which there may be more, since something could not be read or asked, and why.
+    `unsure` are the kinds of which there may be more, since something could not be read or asked, and why; `lent` are
+    the devices that containers have now, by kind.
     """
 
     families: tuple[str, ...]
@@ -107,6 +109,7 @@ class Discovery(msgspec.Struct, frozen=True, kw_only=True):
     skipped: tuple[Skipped, ...] = ()
     problems: tuple[Problem, ...] = ()
     unsure: Mapping[str, str] = field(default_factory=dict[str, str])
+    lent: Mapping[str, tuple[str, ...]] = field(default_factory=dict[str, "tuple[str, ...]"])
 
 
 def present(facts: Mapping[str, str | int | bool | None]) -> dict[str, str | int | bool]:

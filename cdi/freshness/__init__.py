@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from msgspec.structs import replace
 
-from cdi.differing import Change, changes
+from cdi.differing import Change, changes, with_lent
 from cdi.edits import append
 from cdi.encode import to_data
 from cdi.freshness.choices import alternatives, evident, in_words
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
     from cdi.discovery import Discovery, Found
     from cdi.host import Host
-    from cdi.model import Device, Spec
+    from cdi.model import Device, NetDevice, Spec
     from cdi.registry import LoadedSpec, Registry
 
 _DEFAULTS: Mapping[str, Any] = generate.__kwdefaults__ or {}
@@ -78,19 +78,26 @@ class _Comparer:
         too_new = self.too_new(old, new, main)
         if too_new:
             new = self.generated(kind, {"max_version": None})
+        lent = self.discovery.lent.get(kind, ())
+        choices: Mapping[str, Any] = {}
+        if new is not None:
+            new, choices = self.as_written(old, new, {"max_version": None} if too_new else {})
+            new = new if self.host.has_nodes else _with_groups_of(old, new)
+        new = with_lent(old, new, lent)
         if new is None:
             found = [_hardware_gone(kind, old, main)]
         else:
-            new, choices = self.as_written(old, new, {"max_version": None} if too_new else {})
-            new = new if self.host.has_nodes else _with_groups_of(old, new)
             offers = _offers(owners, main)
             also = self.by_other_names(old, offers, new)
-            skipped = {one.what: one for one in self.discovery.skipped if not one.absent and one.what in offers}
+            families = {one.family for one in self.found(kind)}
+            things = [one for one in self.discovery.skipped if one.family in families or not families]
+            skipped = {one.what: one for one in things if not one.absent and one.what in offers}
             held = [one for one in skipped.values() if not one.broken]
+            away = {_interface(net) for name in lent if name in offers for net in offers[name].edits.net_devices}
+            broken = broken_parts([one.spec for one, _ in owners], self.host)
+            broken = {part: problem for part, problem in broken.items() if part not in away}
             written = (*in_words(choices), *(f"with {one.what}, which {one.advice}" for one in held))
-            found = findings(
-                kind, offers, (new, *also), broken_parts([one.spec for one, _ in owners], self.host), skipped
-            )
+            found = findings(kind, offers, (new, *also), broken, skipped)
             found += [] if found or too_new or _is_foreign(main) else _spec_findings(old, new, main)
         return Comparison(
             kind=kind,
@@ -170,6 +177,11 @@ def _with_groups_of(old: Spec, new: Spec) -> Spec:
         ),
     )
     return replace(kept, cdi_version=needed_version(kept))
+
+
+def _interface(net: NetDevice) -> tuple[str, str]:
+    """Return the key in `Broken` of an interface."""
+    return "netDevices", net.host_interface_name
 
 
 def _used(loaded: LoadedSpec, registry: Registry) -> list[Device]:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import msgspec
 from msgspec import field
 
+from cdi.differing import with_lent
 from cdi.errors import CdiError, FileConflict, FileError, SpecInvalid
 from cdi.model import Spec  # noqa: TC001 - part of a struct
 from cdi.names import spec_name, split_kind
@@ -37,13 +38,15 @@ class Wanted(msgspec.Struct, frozen=True, kw_only=True):
     """The specs that a host should have, and the kinds that were looked for.
 
     Of the kinds in `unsure` there may be more, and those in `faulty` would keep containers from starting; both say
-    why. `complete` is false when families were left out that cannot be told.
+    why. Of the devices in `lent`, by kind, containers have what a spec would say of them. `complete` is false when
+    families were left out that cannot be told.
     """
 
     kinds: frozenset[str]
     specs: tuple[Spec, ...] = ()
     unsure: Mapping[str, str] = field(default_factory=dict[str, str])
     faulty: Mapping[str, str] = field(default_factory=dict[str, str])
+    lent: Mapping[str, tuple[str, ...]] = field(default_factory=dict[str, "tuple[str, ...]"])
     complete: bool = True
     notes: tuple[str, ...] = ()
 
@@ -75,6 +78,7 @@ def wanted(
         specs=specs,
         unsure=discovery.unsure,
         faulty=faulty,
+        lent=discovery.lent,
         complete=not any(problem.rule in _UNKNOWN for problem in discovery.problems),
         notes=tuple(notes),
     )
@@ -117,7 +121,8 @@ class Keeper:
                 faults.append(_refused(kind, now_wanted.faulty[kind]))
                 continue
             sure = kind not in now_wanted.unsure
-            target, kept = self._patience.kept(kind, old, specs.get(kind), now, sure=sure)
+            new = with_lent(old, specs.get(kind), now_wanted.lent.get(kind, ()))
+            target, kept = self._patience.kept(kind, old, new, now, sure=sure)
             if kept:
                 waiting[kind] = len(kept)
             clash = _clash(target, owners)

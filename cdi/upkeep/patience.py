@@ -7,18 +7,15 @@ __all__ = ["Patience", "weight"]
 from typing import TYPE_CHECKING
 
 import msgspec
-from msgspec.structs import replace
 
-from cdi.names import natural_key
-from cdi.versions import needed_version
+from cdi.differing import merged
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from cdi.model import ContainerEdits, Device, Spec
+    from cdi.model import ContainerEdits, Spec
     from cdi.upkeep.pace import Timing
 
-_ALL = "all"
 Weight = tuple[int, ...]
 _NOTHING: Weight = (-1,) * 7  # of a device that is not there: less than one without edits
 
@@ -74,7 +71,7 @@ class Patience:
         if losses:
             self._losses[kind] = losses
         kept = frozenset(part for part, loss in losses.items() if not (sure and self._is_over(loss, now)))
-        return (_merged(old, new, kept) if old is not None else new), kept
+        return (merged(old, new, kept) if old is not None else new), kept
 
     def _is_over(self, loss: _Loss, now: float) -> bool:
         return loss.looks >= self._timing.looks and now - loss.since >= self._timing.grace
@@ -96,21 +93,3 @@ def _parts(spec: Spec | None) -> Mapping[str | None, Weight]:
 
 def _is_less(one: Weight, other: Weight) -> bool:
     return any(mine < its for mine, its in zip(one, other, strict=True))
-
-
-def _merged(old: Spec, new: Spec | None, kept: frozenset[str | None]) -> Spec | None:
-    """Return the new spec with the parts of the old one that are kept; None when no device is left."""
-    if not kept - {None}:
-        if new is None or not kept:
-            return new
-        spec = replace(new, container_edits=old.container_edits)
-        return replace(spec, cdi_version=needed_version(spec))
-    base = new or old
-    devices: dict[str, Device] = {device.name: device for device in (new.devices if new else ())}
-    devices |= {device.name: device for device in old.devices if device.name in kept}
-    spec = replace(
-        base,
-        devices=tuple(sorted(devices.values(), key=lambda device: (device.name == _ALL, natural_key(device.name)))),
-        container_edits=old.container_edits if None in kept else base.container_edits,
-    )
-    return replace(spec, cdi_version=needed_version(spec))
