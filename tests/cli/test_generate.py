@@ -265,7 +265,7 @@ def test_discover_lists_found_and_skipped(cdi: Cdi) -> None:
 
 def test_discover_json(cdi: Cdi) -> None:
     result = cdi("--root", SERVER, "discover", "netdev", "-o", "json").json
-    assert list(result) == ["version", "families", "kinds", "found", "shared", "skipped", "problems", "unsure"]
+    assert list(result) == ["version", "families", "kinds", "found", "shared", "skipped", "problems", "unsure", "lent"]
     first = result["found"][0]
     assert (first["family"], first["kind"], first["name"]) == ("netdev", "host.local/netdev", "enp94s0v0")
     assert first["containerEdits"] == {"netDevices": [{"hostInterfaceName": "enp94s0v0", "name": "enp94s0v0"}]}
