@@ -263,6 +263,13 @@ def test_discover_lists_found_and_skipped(cdi: Cdi) -> None:
     assert "the loopback interface" in skipped
 
 
+def test_discover_shows_names_and_attributes_when_asked_for_more(cdi: Cdi) -> None:
+    line = "nic: 0000:3b:01.3: bdf=0000:3b:01.3, interface=enp59s0v3, vf=enp59s0np0-vf3, pciAddress=0000:3b:01.3, "
+    server = SERVER.parent / "e810-64vf"
+    assert line in cdi("--root", server, "-v", "discover", "nic").out
+    assert line not in cdi("--root", server, "discover", "nic").out
+
+
 def test_discover_json(cdi: Cdi) -> None:
     result = cdi("--root", SERVER, "discover", "netdev", "-o", "json").json
     assert list(result) == ["version", "families", "kinds", "found", "shared", "skipped", "problems", "unsure", "lent"]

@@ -21,6 +21,11 @@ def text(answer: Hardware, look: Look) -> Iterator[str]:
     """Yield what was found, and below what was skipped and why."""
     found = answer.discovery.found
     yield from table(("FAMILY", "DEVICE", "FOUND BY"), [(one.family, one.name, one.how) for one in found], look)
+    for one in found if look.verbose else ():
+        facts = {**one.names, **one.attributes}
+        if facts:
+            said = ", ".join(f"{key}={value}" for key, value in facts.items())
+            yield f"{one.family}: {printable(one.name)}: {printable(said)}\n"
     for one in found:
         yield from (f"{one.family}: {printable(one.name)}: {printable(warning)}\n" for warning in one.warnings)
     if look.quiet:
