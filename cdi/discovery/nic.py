@@ -103,7 +103,7 @@ def read_nics(host: Host) -> tuple[Nic, ...]:
     rdma: _Owned[RdmaDevice] = {}
     vdpa: _Owned[VdpaDevice] = {}
     for interface in around.by_name.values():
-        if interface.name not in ends.values():
+        if interface.name not in ends.values() and _is_of_card(interface):
             _add(interfaces, _owner(interface.path), interface)
     soft = {one.name: owner for owner, ones in interfaces.items() for one in ones}
     for device in host.once(read_rdma):
@@ -148,6 +148,13 @@ def _owner(path: str) -> _Owner | None:
     """Return the address of the function and the name of the subfunction that a path without links is below."""
     bdf = parse_bdf(path)
     return (bdf, parse_subfunction(path)) if bdf is not None else None
+
+
+def _is_of_card(interface: Interface) -> bool:
+    """Return whether an interface is the function's own, and not of something on a bus behind it, as USB."""
+    function = interface.function
+    is_card = function is not None and (function.class_code or 0) >> 16 == _NETWORK
+    return is_card or (function is not None and interface.path == f"{function.path}/net/{interface.name}")
 
 
 def _add(owned: _Owned[_T], owner: _Owner | None, one: _T) -> None:
