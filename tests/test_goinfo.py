@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from cdi.host import Host
 from cdi.runtimes import find_runtimes
-from cdi.runtimes.goinfo import GoBuild, parse_build, read_build
+from cdi.runtimes.goinfo import GoBuild, parse_build, parse_spec_versions, read_build
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -35,9 +35,9 @@ def blob(*lines: str) -> bytes:
     return header.ljust(32, b"\0") + b"\x08go1.24.3" + varint(len(text)) + text
 
 
-def elf(data: bytes, *, order: str = "<") -> bytes:
+def elf(data: bytes, *, order: str = "<", accident: bytes = b"\xff Go buildinf:") -> bytes:
     """Return a program with code that holds the mark by accident, and with this data."""
-    code, size = b"\xff Go buildinf:".ljust(4096, b"x"), 56
+    code, size = accident.ljust(4096, b"x"), 56
     ident = b"\x7fELF" + bytes([2, 1 if order == "<" else 2, 1]) + bytes(9)
     head = ident + struct.pack(f"{order}HHIQQQIHHHHHH", 2, 62, 1, 0, 64, 0, 0, 64, size, 2, 0, 0, 0)
     at = 8192
@@ -107,6 +107,7 @@ def test_any_bytes_are_read_or_not(before: bytes, at: int, change: bytes) -> Non
         data[: at * 50],
     ):
         parse_build(damaged)
+        parse_spec_versions(damaged)
 
 
 def test_a_program_is_read_from_a_directory_and_from_a_tree(tmp_path: Path) -> None:
@@ -141,6 +142,43 @@ def test_the_library_in_it_tells_what_a_runtime_reads(tmp_path: Path, library: s
     (found,) = find_runtimes(Host(tmp_path))
     assert (found.version, found.version_why) == ("1.7.0", "built into /usr/bin/containerd")
     assert (found.newest_version, found.newest_version_why) == (newest, f"its CDI library is {release}")
+
+
+def functions(package: str, *versions: str) -> bytes:
+    """Return the names of the library's functions, as in a program's table of them."""
+    return b"".join(f"{package}.requiresV{version}\0".encode() for version in versions)
+
+
+@pytest.mark.parametrize(
+    ("named", "newest"),
+    [
+        (functions(f"{LIBRARY}/specs-go", "040", "100", "080"), "1.0.0"),
+        (functions(f"{LIBRARY}/specs-go", "110", "100"), "1.1.0"),
+        (functions(f"github.com/docker/docker/vendor/{LIBRARY}/specs-go", "070"), "0.7.0"),
+        (functions(f"{OLD_LIBRARY}/pkg/cdi", "040", "050"), "0.5.0"),
+        (functions(f"{LIBRARY}/specs-go", "990"), "1.1.0"),  # newer than we know
+    ],
+)
+def test_without_the_library_s_release_its_functions_tell(tmp_path: Path, named: bytes, newest: str) -> None:
+    program = tmp_path / "usr/bin/podman"
+    program.parent.mkdir(parents=True)
+    program.write_bytes(elf(blob("path\tx", "mod\tx\tv6.1.1") + named))
+    program.chmod(0o755)
+    (found,) = find_runtimes(Host(tmp_path))
+    assert (found.version, found.newest_version) == ("6.1.1", newest)
+    assert found.newest_version_why.startswith("its CDI library has functions for ")
+
+
+def test_functions_of_others_and_names_in_code_do_not_count(tmp_path: Path) -> None:
+    code = functions(f"{LIBRARY}/specs-go", "100")
+    assert parse_spec_versions(elf(functions("example.com/other", "100"), accident=code)) == ()
+    assert parse_spec_versions(code[:-2]) == ()  # cut off
+    program = tmp_path / "usr/bin/podman"
+    program.parent.mkdir(parents=True)
+    program.write_bytes(elf(blob("path\tx", "mod\tx\tv5.5.0"), accident=code))
+    program.chmod(0o755)
+    (found,) = find_runtimes(Host(tmp_path))
+    assert (found.newest_version, found.newest_version_why) == ("1.0.0", "by its release")
 
 
 def test_with_the_library_in_it_what_is_always_on_is_on_in_any_version(tmp_path: Path) -> None:

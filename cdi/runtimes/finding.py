@@ -14,6 +14,7 @@ from cdi.runtimes.clients import buildkit, ctr, nerdctl
 from cdi.runtimes.containerd import containerd
 from cdi.runtimes.crio import crio
 from cdi.runtimes.docker import docker
+from cdi.runtimes.goinfo import read_spec_versions
 from cdi.runtimes.installed import Installed, Settings
 from cdi.runtimes.low_level import find_low_level
 from cdi.runtimes.podman import buildah, podman
@@ -92,7 +93,7 @@ def _find(
     engine = engine_of(name, host, programs, program) if kind.engine is not None else program
     installed = Installed(name=kind.engine or name, host=host, program=engine, process=process)
     settings = kind.settings(installed)
-    newest, newest_why = _newest(_TABLES.get(installed.name, installed.name), engine)
+    newest, newest_why = _newest(_TABLES.get(installed.name, installed.name), host, engine)
     yield Runtime(
         name=name,
         program=program.path,
@@ -132,11 +133,14 @@ def _daemons(name: str, kind: _Kind, processes: Sequence[Process]) -> Iterator[P
             yield process
 
 
-def _newest(table: str, program: Program) -> tuple[str | None, str]:
+def _newest(table: str, host: Host, program: Program) -> tuple[str | None, str]:
     """Return the newest CDI version that a runtime loads: that of the library in it, or of its release."""
     release = release_of(program.library)
     if release is not None:
         return _written(release), f"its CDI library is {program.library}"
+    functions = read_spec_versions(host, program.path) if program.build is not None else ()
+    if functions:
+        return _known(functions[-1]), f"its CDI library has functions for {functions[-1]}"
     if program.version is None:
         return None, "its version is not known"
     try:
@@ -147,7 +151,10 @@ def _newest(table: str, program: Program) -> tuple[str | None, str]:
 
 def _written(release: tuple[int, ...]) -> str:
     """Return the newest version that a release of the library reads, which has its first two numbers, if we know it."""
-    version = ".".join(map(str, (*release[:2], 0)))
+    return _known(".".join(map(str, (*release[:2], 0))))
+
+
+def _known(version: str) -> str:
     return version if version in VERSIONS else LATEST
 
 

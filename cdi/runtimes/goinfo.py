@@ -9,28 +9,32 @@ length as a varint: the version of Go, and lines such as
     =>\tgithub.com/k3s-io/…                                        replaces the line above
     build\t-ldflags="-X github.com/containerd/containerd/v2/version.Version=v2.1.9"
 
-between marks of 16 bytes (src/debug/buildinfo of Go). Distributions often leave out all but the first.
+between marks of 16 bytes (src/debug/buildinfo of Go). Distributions often leave out all but the first. The names of
+functions are there all the same, for traces of calls; the CDI library has one for each version that it reads:
+
+    tags.cncf.io/container-device-interface/specs-go.requiresV110
 """
 
 from __future__ import annotations
 
-__all__ = ["GoBuild", "parse_build", "read_build"]
+__all__ = ["GoBuild", "parse_build", "parse_spec_versions", "read_build", "read_spec_versions"]
 
 import mmap
 import os
 import re
 import struct
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
 import msgspec
 
 from cdi.host import HostError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
     from cdi.host import Host
 
+_T = TypeVar("_T")
 _MARK = b"\xff Go buildinf:"
 _HEADER = 32
 _INLINE = 2  # flag: the strings follow
@@ -46,6 +50,10 @@ _ALIGNED = 16
 # -X "github.com/docker/docker/dockerversion.Version=28.2.2", quoted or not
 _LINKED = re.compile(r"-X[ =]\\*[\"']?([^\s\"'=]+)\.[A-Za-z]*[Vv]ersion=v?(\d+\.\d+[^\s\"'\\]*)")
 _ELF64, _LITTLE = 2, 1
+# In pkg/cdi up to library 0.8; version.go of library 0.5.4 is the first to have them.
+_FUNCTION = b".requiresV"
+_REQUIRES = re.compile(rb"container-device-interface/(?:specs-go|pkg/cdi)\.requiresV(\d)(\d)(\d)")
+_BEFORE, _BEHIND = 64, 16  # bytes around the mark in which all of a name is
 
 
 class GoBuild(msgspec.Struct, frozen=True, kw_only=True):
@@ -58,30 +66,40 @@ class GoBuild(msgspec.Struct, frozen=True, kw_only=True):
 
 def read_build(host: Host, path: str) -> GoBuild | None:
     """Return what Go wrote into a program, None when it wrote nothing or the program cannot be read."""
+    return _read(host, path, parse_build)
+
+
+def read_spec_versions(host: Host, path: str) -> tuple[str, ...]:
+    """Return the CDI versions that functions of a program are named after, oldest first."""
+    return _read(host, path, parse_spec_versions) or ()
+
+
+def _read(host: Host, path: str, parse: Callable[[bytes | mmap.mmap], _T]) -> _T | None:
+    """Return what is parsed from a program, None when it cannot be read."""
     try:
         fd = host.open(path)
     except HostError:
-        return _from_tree(host, path)
+        return _from_tree(host, path, parse)
     try:
         with mmap.mmap(fd, 0, prot=mmap.PROT_READ) as content:
-            return parse_build(content)
+            return parse(content)
     except (OSError, ValueError):  # an empty file cannot be mapped
         return None
     finally:
         os.close(fd)
 
 
-def _from_tree(host: Host, path: str) -> GoBuild | None:
+def _from_tree(host: Host, path: str, parse: Callable[[bytes | mmap.mmap], _T]) -> _T | None:
     """Read what stands in a text tree, which has no files to open."""
     try:
-        return parse_build(host.read_bytes(path, limit=_IN_TREE))
+        return parse(host.read_bytes(path, limit=_IN_TREE))
     except HostError:
         return None
 
 
 def parse_build(content: bytes | mmap.mmap) -> GoBuild | None:
     """Return what Go wrote into the bytes of a program, None when there is nothing."""
-    for start, end in _data(content):
+    for start, end in _segments(content, lambda flags: flags & (_WRITABLE | _EXECUTABLE) == _WRITABLE):
         at = content.find(_MARK, start, end)
         while at >= 0:
             lines = _lines(content, at) if at % _ALIGNED == 0 else None
@@ -91,8 +109,27 @@ def parse_build(content: bytes | mmap.mmap) -> GoBuild | None:
     return None
 
 
-def _data(content: bytes | mmap.mmap) -> Iterator[tuple[int, int]]:
-    """Yield where the writable data of a 64-bit ELF program is in its file, or all of what is no such file."""
+def parse_spec_versions(content: bytes | mmap.mmap) -> tuple[str, ...]:
+    """Return the CDI versions that functions in the bytes of a program are named after, oldest first."""
+    found = {
+        name
+        for segment in _segments(content, lambda flags: not flags & _EXECUTABLE)
+        for name in _named(content[slice(*segment)])
+    }
+    return tuple(".".join(name) for name in sorted(found))
+
+
+def _named(data: bytes) -> Iterator[tuple[str, ...]]:
+    at = data.find(_FUNCTION)
+    while at >= 0:
+        match = _REQUIRES.search(data, max(0, at - _BEFORE), at + _BEHIND)
+        if match is not None:
+            yield tuple(map(bytes.decode, match.groups()))
+        at = data.find(_FUNCTION, at + 1)
+
+
+def _segments(content: bytes | mmap.mmap, wanted: Callable[[int], bool]) -> Iterator[tuple[int, int]]:
+    """Yield where segments with wanted flags are in a 64-bit ELF program's file, or all of what is no such file."""
     ident = content[:6]
     if ident[:5] != b"\x7fELF" + bytes([_ELF64]):
         yield 0, len(content)
@@ -103,7 +140,7 @@ def _data(content: bytes | mmap.mmap) -> Iterator[tuple[int, int]]:
         size, count = struct.unpack_from(f"{order}HH", content, 54)
         for number in range(count):
             kind, flags, offset, _, _, length = struct.unpack_from(f"{order}IIQQQQ", content, table + number * size)
-            if kind == _LOAD and flags & (_WRITABLE | _EXECUTABLE) == _WRITABLE:
+            if kind == _LOAD and wanted(flags):
                 yield min(offset, len(content)), min(offset + length, len(content))
     except (OverflowError, struct.error):  # a damaged file that leads far behind its end
         return
