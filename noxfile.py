@@ -25,6 +25,7 @@ NEED_EXTRAS = (
     "tests/test_runtime_texts.py",
     "tests/test_schema.py",
     "tests/test_schema_agreement.py",
+    "tests/test_udev_agreement.py",
     "tests/test_uevents.py",
     "tests/test_watch.py",
 )

@@ -13,6 +13,7 @@ from cdi.discovery import discover, families, host_families
 from cdi.discovery.nvidia.survey import nvml_files
 from cdi.host import Host, HostError, Source, Stat
 from cdi.host.tree import DIRECTORY, FILE, LINK, Entry, format_tree
+from cdi.host.udev import udev_files
 from cdi.redaction import redacted
 from cdi.rooted import MAX_LINKS
 
@@ -50,8 +51,9 @@ def snapshot(host: Host) -> str:
     discover(seen, [*families(), *(family.name for family in own.values())])  # also those that must be named
     for pattern in _BESIDES:
         _read_all(seen, pattern)
-    nvml = {path: Entry(stat=FILE.stat, content=content) for path, content in nvml_files(seen).items()}
-    return _HEADER + format_tree(_Pseudonyms().replace({**redacted(recorder.entries()), **nvml}))
+    answers = {**nvml_files(seen), **udev_files(seen)}
+    files = {path: Entry(stat=FILE.stat, content=content) for path, content in answers.items()}
+    return _HEADER + format_tree(_Pseudonyms().replace({**redacted(recorder.entries()), **files}))
 
 
 def _read_all(host: Host, pattern: str) -> None:

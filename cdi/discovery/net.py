@@ -10,6 +10,7 @@ import msgspec
 
 from cdi.discovery.pci import Function, parse_subfunction, read_function
 from cdi.discovery.sysfs import Kobject
+from cdi.host.udev import UdevNames, read_udev_names
 
 if TYPE_CHECKING:
     from cdi.host import Host
@@ -41,6 +42,7 @@ class Interface(msgspec.Struct, frozen=True, kw_only=True):
     lowers: tuple[str, ...] = ()
     partition_of: str | None = None  # of a partition of InfiniBand, ib0.8001: ib0, which does not know of it
     marks: frozenset[str] = frozenset()  # of `MARKS`, those that it has
+    by_udev: UdevNames = UdevNames()
     unread: tuple[str, ...] = ()
 
     @property
@@ -77,6 +79,8 @@ def read_interface(host: Host, name: str) -> Interface | None:
     here = Kobject(host, f"/sys/class/net/{name}")
     device = here.below("device")
     function = read_function(host, device.path) if device is not None else None
+    by_udev = host.once(read_udev_names).get(name, UdevNames())
+    unsettled = ("udev has not finished with it: it may get another name",) if by_udev.pending else ()
     speed = here.number("speed")
     hardware = here.number("type")
     partition_of = here.text("parent") if hardware == _INFINIBAND else None
@@ -101,7 +105,8 @@ def read_interface(host: Host, name: str) -> Interface | None:
         lowers=(*_stacked(here, "lower_"), *((partition_of,) if partition_of else ())),
         partition_of=partition_of or None,
         marks=here.names & MARKS,
-        unread=(*here.unread, *(function.unread if function is not None else ())),
+        by_udev=by_udev,
+        unread=(*here.unread, *(function.unread if function is not None else ()), *unsettled),
     )
 
 

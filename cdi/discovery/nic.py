@@ -50,10 +50,10 @@ class Nic(msgspec.Struct, frozen=True, kw_only=True):
 
     @property
     def names(self) -> dict[str, str]:
-        """What it is called besides, by sort: its address, interface, RDMA device, and `ens1f0-vf3`."""
+        """What it is called besides, by sort: address, interface and its place by udev, RDMA device, `ens1f0-vf3`."""
         names = {} if self.subfunction is not None else {"bdf": self.function.bdf}
         if len(self.interfaces) == 1:
-            names["interface"] = self.interfaces[0].name
+            names |= {"interface": self.interfaces[0].name, **self.interfaces[0].by_udev.names}
         if len(self.rdma) == 1:
             names["rdma"] = self.rdma[0].name
         if self.physical is not None and self.index is not None:

@@ -82,7 +82,7 @@ class KernelNodes:
 
     def resolve(self, path: str) -> str:
         """Return the path without links and dots."""
-        return path if _is_dev(path) and (path in self._nodes or path in self._names) else self._source.resolve(path)
+        return path if _is_dev(path) and (path in self.nodes or path in self._names) else self._source.resolve(path)
 
     def stat(self, path: str, *, follow: bool) -> Stat:
         """Return what is at the path; of a link in last place, itself unless `follow`."""
@@ -104,17 +104,18 @@ class KernelNodes:
         return self._source.open(path)
 
     def _told(self, path: str) -> Stat | None:
-        return self._nodes.get(path) or (_DIRECTORY if path in self._names else None)
+        return self.nodes.get(path) or (_DIRECTORY if path in self._names else None)
 
     @cached_property
-    def _nodes(self) -> Mapping[str, Stat]:
+    def nodes(self) -> Mapping[str, Stat]:
+        """The nodes that sysfs tells of, by path."""
         return {path: stat for kind, type_ in _KINDS for path, stat in self._read(kind, type_)}
 
     @cached_property
     def _names(self) -> Mapping[str, set[str]]:
         """The directories that nodes are in, with the names that are known in each."""
         names: dict[str, set[str]] = {}
-        for path in self._nodes:
+        for path in self.nodes:
             while path != _DEV:
                 above, _, name = path.rpartition("/")
                 names.setdefault(above, set()).add(name)

@@ -54,6 +54,7 @@ def _found(interface: Interface, judgement: Judgement, nic: Nic | None, other_en
     known = nic.attributes if nic is not None else {}
     net = NetDevice(host_interface_name=interface.name, name=interface.name)
     names = {sort: name for sort, name in nic.names.items() if sort != "interface"} if nic is not None else {}
+    names |= interface.by_udev.names
     return Found(
         family=_NAME,
         kind=_KIND,
