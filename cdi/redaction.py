@@ -12,8 +12,9 @@ from msgspec.structs import replace
 from cdi.discovery.addresses import is_link_local, is_swapped, parse_addresses, v4_of, v6_of
 from cdi.discovery.routes import parse_routes, parse_routes_v6
 from cdi.discovery.ssh import PORT, own_sockets, parse_connections
+from cdi.discovery.vfio_users import CONTAINED, is_node
 from cdi.host import Host
-from cdi.host.tree import Tree
+from cdi.host.tree import FILE, Tree
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterator, Mapping
@@ -22,7 +23,9 @@ if TYPE_CHECKING:
     from cdi.discovery.ssh import Connection
     from cdi.host.tree import Entry
 
-_OF_A_PROCESS = re.compile(r"/proc/(?:self|[0-9]+)/(?!net/)")
+_OF_A_PROCESS = re.compile(r"/proc/(self|[0-9]+)/(?!net/)(.*)")
+_OF_PROC = re.compile(r"/proc/[^/]+")
+_SAID = re.compile(r"^(?:Name|NSpid):.*\n", re.MULTILINE)  # of a status
 _TABLE = re.compile(r"/proc/(?:1/)?net/(if_inet6|ipv6_route|route|tcp6?)")
 _V4_DIGITS, _V6_DIGITS = 8, 32
 _MASK = 7  # the field of /proc/net/route
@@ -33,10 +36,12 @@ def redacted(entries: Mapping[str, Entry]) -> dict[str, Entry]:
     """Return the entries of a host with what nobody needs left out, so that discovery still finds the same.
 
     Of the connections those by SSH remain, as if all were to port 22; of routes the default ones, and those of the
-    addresses of these connections; of addresses theirs; of processes none. Addresses become others, of which any two
-    agree in as many bits as before, so that they belong to the same routes.
+    addresses of these connections; of addresses theirs; of processes those that use VFIO, with what tells that, and
+    that others could not be looked at. Addresses become others, of which any two agree in as many bits as before, so
+    that they belong to the same routes.
     """
-    kept = {path: entry for path, entry in entries.items() if not _OF_A_PROCESS.match(path)}
+    kept = {path: entry for path, entry in entries.items() if not (_OF_A_PROCESS.match(path) or _is_bare(path, entry))}
+    kept |= dict(_users(entries))
     tables = {path: match[1] for path in sorted(kept) if (match := _TABLE.fullmatch(path))}
     texts = {path: kept[path].content.decode("utf-8", "replace") for path in tables}
     sockets, _ = own_sockets(Host(source=Tree(entries)))
@@ -45,6 +50,31 @@ def redacted(entries: Mapping[str, Entry]) -> dict[str, Entry]:
         lines = network.lines(tables[path], text)
         kept[path] = replace(kept[path], content="".join(f"{line}\n" for line in lines).encode())
     return kept
+
+
+def _is_bare(path: str, entry: Entry) -> bool:
+    """Return whether it is no more than a name in /proc, which was listed for processes."""
+    return _OF_PROC.fullmatch(path) is not None and not entry.content and entry.error is None
+
+
+def _users(entries: Mapping[str, Entry]) -> Iterator[tuple[str, Entry]]:
+    """Yield what tells of the processes that use VFIO, and the first one that could not be looked at."""
+    of: dict[int, dict[str, Entry]] = {}
+    for path, entry in entries.items():
+        match = _OF_A_PROCESS.match(path)
+        if match is not None and match[1] != "self":
+            of.setdefault(int(match[1]), {})[match[2]] = entry
+    listed = [pid for pid in sorted(of) if f"/proc/{pid}" in entries]
+    closed = [pid for pid in listed if "fd" in of[pid] and of[pid]["fd"].error is not None]
+    yield from ((f"/proc/{pid}/fd", of[pid]["fd"]) for pid in closed[:1])
+    for pid, files in of.items():
+        nodes = {name: entry for name, entry in files.items() if name.startswith("fd/") and is_node(entry.target)}
+        if nodes:
+            status, cgroup = (files.get(name, FILE).content.decode("utf-8", "replace") for name in ("status", "cgroup"))
+            contained = CONTAINED.search(cgroup)
+            yield from ((f"/proc/{pid}/{name}", entry) for name, entry in nodes.items())
+            yield f"/proc/{pid}/status", replace(FILE, content="".join(_SAID.findall(status)).encode())
+            yield f"/proc/{pid}/cgroup", replace(FILE, content=f"{contained[0]}\n".encode() if contained else b"")
 
 
 class _Network:

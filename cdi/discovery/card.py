@@ -13,7 +13,7 @@ from cdi.discovery.movable import Judgement, Surroundings, judge
 from cdi.discovery.node import Node, NodeFault, edits_of, find_node
 from cdi.discovery.rdma import find_rdma_cm
 from cdi.discovery.sysfs import Kobject
-from cdi.discovery.vfio import is_vfio, read_vfio
+from cdi.discovery.vfio import Vfio, is_vfio, read_vfio
 from cdi.edits import append
 from cdi.host import HostError
 from cdi.model import ContainerEdits, NetDevice
@@ -34,6 +34,7 @@ class _Parts:
         self.info: dict[str, dict[str, Any]] = {}
         self.said: list[str] = []
         self.warnings: list[str] = []
+        self.vfio: Vfio | None = None
 
 
 def offer(  # noqa: PLR0913 - one argument a fact, all by keyword
@@ -60,6 +61,11 @@ def offer(  # noqa: PLR0913 - one argument a fact, all by keyword
         _add_pass_through(host, nic, parts)
     except (NodeFault, HostError) as fault:
         return skipped(why=str(fault), hint="modprobe vfio-pci makes the nodes", broken=True)
+    in_use = parts.vfio.caution if parts.vfio is not None else None
+    if in_use is not None and not asked:
+        way_out = f"--include {nic.name} offers it all the same"
+        return skipped(why=in_use, hint=way_out, lent=(nic.name, *nic.names.values()))
+    cautions += [in_use] if in_use is not None else []
     _add_interfaces(movable, parts)
     for device in nic.rdma:
         _add_rdma(host, device, parts)
@@ -81,7 +87,7 @@ def _add_pass_through(host: Host, nic: Nic, parts: _Parts) -> None:
         return
     function = nic.function
     if is_vfio(function.driver):
-        vfio = read_vfio(host, function)
+        parts.vfio = vfio = read_vfio(host, function)
         parts.nodes += [*vfio.own, *vfio.shared]
         parts.said.append(f"IOMMU group {vfio.group}")
         parts.warnings += vfio.warnings
@@ -144,6 +150,7 @@ def _found(nic: Nic, parts: _Parts, cautions: list[str], *, family: str, kind: s
     device = nic.rdma[0] if len(nic.rdma) == 1 else None
     facts = {
         **nic.attributes,
+        "usedBy": parts.vfio.use if parts.vfio is not None else None,
         **({"interface": interface.name, **interface.attributes} if interface is not None else {}),
         **({f"rdma{sort[0].upper()}{sort[1:]}": fact for sort, fact in device.attributes.items()} if device else {}),
     }
@@ -157,6 +164,6 @@ def _found(nic: Nic, parts: _Parts, cautions: list[str], *, family: str, kind: s
         env_lists={variable: nic.name, f"{variable}_INFO": info},
         how=f"{what}{whose}, driver {function.driver}: {', '.join(parts.said)}",
         attributes=present(facts),
-        warnings=(*cautions, *dict.fromkeys(parts.warnings)),
+        warnings=tuple(dict.fromkeys((*cautions, *parts.warnings))),
         in_all=not cautions,
     )

@@ -60,7 +60,8 @@ class Skipped(msgspec.Struct, frozen=True, kw_only=True):
     """A thing that was seen, or looked for, and is not offered; `hint` says how to get it all the same.
 
     `absent` is for what was looked for and is not there, or is another family's; `broken` for what is there and
-    should work, but does not; `lent` are the names of what a container has now: a spec that offers it stays right.
+    should work, but does not; `lent` are the names of what a container, or a program of the host, has now: a spec that
+    offers it stays right.
     """
 
     family: str
@@ -99,7 +100,7 @@ class Discovery(msgspec.Struct, frozen=True, kw_only=True):
     """What was found on a host, in the order of families and names, and everything there is to say about it.
 
     `unsure` are the kinds of which there may be more, since something could not be read or asked, and why; `lent` are
-    the devices that containers have now, by kind.
+    the devices that somebody has now, by kind.
     """
 
     families: tuple[str, ...]

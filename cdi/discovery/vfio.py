@@ -11,7 +11,8 @@ import msgspec
 from msgspec.structs import replace
 
 from cdi.discovery.node import Node, NodeFault, find_node
-from cdi.discovery.sysfs import Kobject
+from cdi.discovery.sysfs import Kobject, parse_number
+from cdi.discovery.vfio_users import User, read_vfio_users
 from cdi.host import HostError
 
 if TYPE_CHECKING:
@@ -31,7 +32,8 @@ class Vfio(msgspec.Struct, frozen=True, kw_only=True):
 
     `own` are its group and its device file, `shared` what every user of VFIO needs: the container of groups and
     the file of iommufd. A group has all its functions or none: `partners` are the others, `blockers` those whose
-    driver keeps the whole group from being used, each with that driver: `0000:03:00.1 (snd_hda_intel)`.
+    driver keeps the whole group from being used, each with that driver: `0000:03:00.1 (snd_hda_intel)`. `user` is
+    the process that uses it now, or the whole group; `unsure` is why that could not be told.
     """
 
     group: str
@@ -39,15 +41,30 @@ class Vfio(msgspec.Struct, frozen=True, kw_only=True):
     shared: tuple[Node, ...]
     partners: tuple[str, ...] = ()
     blockers: tuple[str, ...] = ()
+    user: User | None = None
+    unsure: str | None = None
+
+    @property
+    def use(self) -> str | None:
+        """Who uses it now."""
+        return str(self.user) if self.user is not None else None
+
+    @property
+    def caution(self) -> str | None:
+        """Why nobody should get it now. Of a container, which has it from a spec, a use is none: it may start again."""
+        return f"is used by {self.user}" if self.user is not None and not self.user.contained else None
 
     @property
     def warnings(self) -> tuple[str, ...]:
-        """What a user of the group should know of its other functions."""
+        """What a user of the group should know of its other functions, and of who else uses it."""
+        said: list[str] = []
         if self.blockers:
-            return (f"IOMMU group {self.group} cannot be used while it holds {', '.join(self.blockers)}",)
-        if self.partners:
-            return (f"IOMMU group {self.group} gives access to {', '.join(self.partners)} too",)
-        return ()
+            said.append(f"IOMMU group {self.group} cannot be used while it holds {', '.join(self.blockers)}")
+        elif self.partners:
+            said.append(f"IOMMU group {self.group} gives access to {', '.join(self.partners)} too")
+        said += [self.caution] if self.caution is not None else []
+        said += [f"it is in use, and by whom cannot be told: {self.unsure}"] if self.unsure is not None else []
+        return tuple(said)
 
 
 def is_vfio(driver: str | None) -> bool:
@@ -81,13 +98,17 @@ def read_vfio(host: Host, function: Function) -> Vfio:
         by_group = None
     pairs = [pair for pair in (by_group, by_file) if pair is not None]
     members = groups.below("devices")
-    partners = tuple(sorted(members.names - {function.bdf})) if members is not None else ()
+    drivers = dict(_drivers(host, members)) if members is not None else {}
+    partners = tuple(sorted(drivers.keys() - {function.bdf}))
+    user, unsure = _user(host, here, group, [bdf for bdf in partners if is_vfio(drivers[bdf])])
     return Vfio(
         group=group,
         own=tuple(own for own, _ in pairs),
         shared=tuple(shared for _, shared in pairs),
         partners=partners,
-        blockers=tuple(_blockers(host, groups, partners)),
+        blockers=tuple(f"{bdf} ({drivers[bdf]})" for bdf in partners if _blocks(drivers[bdf])),
+        user=user,
+        unsure=unsure,
     )
 
 
@@ -114,12 +135,42 @@ def _find(host: Host, path: str) -> Node | None:
         return None
 
 
-def _blockers(host: Host, group: Kobject, partners: tuple[str, ...]) -> Iterator[str]:
-    """Yield the functions whose driver uses DMA; a function without driver does no harm."""
-    for bdf in partners:
+def _drivers(host: Host, members: Kobject) -> Iterator[tuple[str, str | None]]:
+    """Yield the functions of a group with their drivers."""
+    for bdf in members.names:
         try:
-            driver = posixpath.basename(host.readlink(f"{group.path}/devices/{bdf}/driver"))
+            yield bdf, posixpath.basename(host.readlink(f"{members.path}/{bdf}/driver"))
         except HostError:
-            continue
-        if not is_vfio(driver) and driver not in _HARMLESS:
-            yield f"{bdf} ({driver})"
+            yield bdf, None
+
+
+def _blocks(driver: str | None) -> bool:
+    """Return whether a driver uses DMA; a function without driver does no harm."""
+    return driver is not None and not is_vfio(driver) and driver not in _HARMLESS
+
+
+def _user(host: Host, here: Kobject, group: str, partners: list[str]) -> tuple[User | None, str | None]:
+    """Return who has a function open, or another one of its group, or why that cannot be told.
+
+    A VFIO driver has a function enabled just as long as a program has it open (vfio_pci_core_enable in the kernel):
+
+        /sys/bus/pci/devices/0000:03:00.0/enable    1
+    """
+    others = (f"/sys/kernel/iommu_groups/{group}/devices/{bdf}" for bdf in partners)
+    if not here.number("enable") and not any(_is_enabled(host, path) for path in others):
+        return None, None
+    devices = here.below("vfio-dev")
+    files = [f"devices/{name}" for name in devices.names] if devices is not None else []
+    users = host.once(read_vfio_users)
+    for name in (group, f"noiommu-{group}", *files):
+        user = users.by_node.get(f"/dev/vfio/{name}")
+        if user is not None:
+            return user, None
+    return None, users.failure
+
+
+def _is_enabled(host: Host, path: str) -> bool:
+    try:
+        return bool(parse_number(host.read_text(f"{path}/enable")))
+    except HostError:
+        return False

@@ -73,22 +73,22 @@ class _Gpu(msgspec.Struct, frozen=True, kw_only=True):
         return f"{kind} {function.bdf}{parent}, driver {function.driver}"
 
 
-def _discover(host: Host, _: frozenset[str]) -> Iterator[Report]:
+def _discover(host: Host, wanted: frozenset[str]) -> Iterator[Report]:
     functions = [f for f in list_functions(host, vendor=_VENDOR) if (f.class_code or 0) >> 16 == _DISPLAY]
     indexes = read_indexes(host, functions)
     for function in functions:
         try:
-            yield _report(host, function, indexes.get(function.bdf))
+            yield _report(host, function, indexes.get(function.bdf), wanted)
         except (NodeFault, HostError) as fault:
             hint = "load vfio-pci, which makes the node" if is_vfio(function.driver) else None
             yield Skipped(family=_NAME, what=function.bdf, why=str(fault), hint=hint, broken=True)
 
 
-def _report(host: Host, function: Function, index: int | None) -> Found | Skipped:
+def _report(host: Host, function: Function, index: int | None, wanted: frozenset[str]) -> Found | Skipped:
     if not (is_vfio(function.driver) or function.driver in _DRIVERS):
         return _undriven(function)
     gpu = _Gpu(function=function, index=index)
-    return _of_drm(host, gpu) if function.driver in _DRIVERS else _of_vfio(host, gpu)
+    return _of_drm(host, gpu) if function.driver in _DRIVERS else _of_vfio(host, gpu, wanted)
 
 
 def _undriven(function: Function) -> Skipped:
@@ -138,18 +138,22 @@ def _shared_out(function: Function) -> Iterator[str]:
         yield f"{number} a part of its memory and engines"
 
 
-def _of_vfio(host: Host, gpu: _Gpu) -> Found:
+def _of_vfio(host: Host, gpu: _Gpu, wanted: frozenset[str]) -> Found | Skipped:
     """A function bound to VFIO has no card; beside those that have one, nobody wants it unasked."""
     function = gpu.function
     vfio = read_vfio(host, function)
+    names = {"bdf": function.bdf, "id": function.stable_id}
+    if vfio.caution is not None and wanted.isdisjoint(names.values()):
+        hint = f"--include {function.bdf} offers it all the same"
+        return Skipped(family=_NAME, what=function.bdf, why=vfio.caution, hint=hint, lent=tuple(names.values()))
     return Found(
         family=_NAME,
         kind=_KIND,
         name=function.stable_id,
-        names={"bdf": function.bdf, "id": function.stable_id},
+        names=names,
         edits=edits_of((*vfio.own, *vfio.shared), groups=True),
         how=f"{gpu.how}: IOMMU group {vfio.group}, for a virtual machine",
-        attributes=gpu.attributes(iommuGroup=vfio.group),
+        attributes=gpu.attributes(iommuGroup=vfio.group, usedBy=vfio.use),
         warnings=(*vfio.warnings, *function.unread),
         in_all=False,
     )

@@ -44,7 +44,7 @@ _VIRTUAL = {number + 1: model for number, model in _PHYSICAL.items() if model !=
 _DENIED = frozenset({"c3xxx", "c6xx", "dh895xcc"})
 
 
-def _discover(host: Host, _: frozenset[str]) -> Iterator[Report]:
+def _discover(host: Host, wanted: frozenset[str]) -> Iterator[Report]:
     functions = [f for f in list_functions(host, vendor=_VENDOR) if f.device in _PHYSICAL or f.device in _VIRTUAL]
     physical = {f.bdf: f for f in functions if f.device in _PHYSICAL}
     services = {bdf: _read_services(host, function) for bdf, function in physical.items()}
@@ -57,6 +57,9 @@ def _discover(host: Host, _: frozenset[str]) -> Iterator[Report]:
             elif is_vfio(function.driver):
                 vfio = read_vfio(host, function)
                 shared |= {node.path: node for node in vfio.shared}
+                if vfio.caution is not None and wanted.isdisjoint((function.bdf, function.stable_id)):
+                    yield _in_use(function, vfio.caution)
+                    continue
                 parent = services.get(function.parent or "", _Services())
                 yield _found(function, vfio, parent, indexes.get(function.bdf))
             else:
@@ -125,6 +128,11 @@ def _unbound(function: Function) -> Skipped:
     return Skipped(family=_NAME, what=function.bdf, why=why, hint=hint)
 
 
+def _in_use(function: Function, caution: str) -> Skipped:
+    hint = f"--include {function.bdf} offers it all the same"
+    return Skipped(family=_NAME, what=function.bdf, why=caution, hint=hint, lent=(function.bdf, function.stable_id))
+
+
 def _found(function: Function, vfio: Vfio, parent: _Services, index: int | None) -> Found:
     model = _VIRTUAL[function.device or 0]
     attributes = {
@@ -138,6 +146,7 @@ def _found(function: Function, vfio: Vfio, parent: _Services, index: int | None)
         "iommuGroup": vfio.group,
         "state": parent.state,
         "services": parent.services,
+        "usedBy": vfio.use,
     }
     is_down = parent.state not in {None, "up"}
     whose = f" of {function.parent}" if function.parent is not None else ""
@@ -155,6 +164,7 @@ def _found(function: Function, vfio: Vfio, parent: _Services, index: int | None)
             *function.unread,
             *parent.unread,
         ),
+        in_all=vfio.caution is None,
     )
 
 

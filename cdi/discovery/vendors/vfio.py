@@ -23,12 +23,12 @@ _NAME = "vfio"
 _KIND = "host.local/vfio"
 
 
-def _discover(host: Host, _: frozenset[str]) -> Iterator[Report]:
+def _discover(host: Host, wanted: frozenset[str]) -> Iterator[Report]:
     functions = list(list_functions(host, driver=is_vfio))
     names = _virtual_names(host, functions) if functions else {}
     for function in functions:
         try:
-            yield _found(host, function, names.get(function.bdf))
+            yield _reported(host, function, names.get(function.bdf), wanted)
         except (NodeFault, HostError) as fault:
             hint = "modprobe vfio-pci makes the nodes"
             yield Skipped(family=_NAME, what=function.bdf, why=str(fault), hint=hint, broken=True)
@@ -56,9 +56,15 @@ def _parent(host: Host, bdf: str) -> Function | None:
         return None
 
 
-def _found(host: Host, function: Function, virtual: tuple[int, str] | None) -> Found:
+def _reported(
+    host: Host, function: Function, virtual: tuple[int, str] | None, wanted: frozenset[str]
+) -> Found | Skipped:
     vfio = read_vfio(host, function)
     names = {"bdf": function.bdf, "id": function.stable_id, "group": vfio.group}
+    names |= {"vf": virtual[1]} if virtual is not None else {}
+    if vfio.caution is not None and wanted.isdisjoint(names.values()):
+        hint = f"--include {function.bdf} offers it all the same"
+        return Skipped(family=_NAME, what=function.bdf, why=vfio.caution, hint=hint, lent=tuple(names.values()))
     whose = f" of {function.parent}" if function.parent is not None else ""
     facts = {
         "pciAddress": function.bdf,
@@ -71,17 +77,19 @@ def _found(host: Host, function: Function, virtual: tuple[int, str] | None) -> F
         "iommuGroup": vfio.group,
         "parentPciAddress": function.parent,
         "vfIndex": virtual[0] if virtual is not None else None,
+        "usedBy": vfio.use,
     }
     return Found(
         family=_NAME,
         kind=_KIND,
         name=function.bdf,
-        names={**names, **({"vf": virtual[1]} if virtual is not None else {})},
+        names=names,
         also=("vf",),
         edits=edits_of((*vfio.own, *vfio.shared), permissions="rw", groups=True),
         how=f"PCI function {function.bdf}{whose}, driver {function.driver}, IOMMU group {vfio.group}",
         attributes=present(facts),
         warnings=(*vfio.warnings, *function.unread),
+        in_all=vfio.caution is None,
     )
 
 
