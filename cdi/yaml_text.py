@@ -4,37 +4,69 @@ from __future__ import annotations
 
 __all__ = ["to_yaml"]
 
-from typing import Any
+from functools import lru_cache
+from io import StringIO
+from typing import TYPE_CHECKING, Any
 
 import yaml
+from yaml.events import (
+    DocumentEndEvent,
+    DocumentStartEvent,
+    MappingEndEvent,
+    MappingStartEvent,
+    ScalarEvent,
+    SequenceEndEvent,
+    SequenceStartEvent,
+    StreamEndEvent,
+    StreamStartEvent,
+)
 
 from cdi.scalars import resolve
 
+if TYPE_CHECKING:
+    from collections.abc import Iterator
 
-class _Dumper(yaml.CSafeDumper):
-    """Writes block style, and quotes every string that some reader would take for something else."""
-
-    def ignore_aliases(self, data: Any) -> bool:  # noqa: ARG002 - PyYAML's signature
-        return True
-
-
-def _string(dumper: yaml.CSafeDumper, text: str) -> yaml.ScalarNode:
-    # PyYAML quotes what it would misread itself; "y", "0o10" and "1e3" it would not.
-    ambiguous = not isinstance(resolve(text), str)
-    return dumper.represent_scalar("tag:yaml.org,2002:str", text, style="'" if ambiguous else None)
-
-
-_Dumper.add_representer(str, _string)
+_PYYAML = yaml.resolver.Resolver()
+_STRING = "tag:yaml.org,2002:str"
 
 
 def to_yaml(data: Any) -> str:
-    """Return dicts, lists, strings, numbers and booleans as one YAML document."""
-    text: str = yaml.dump(
-        data,
-        Dumper=_Dumper,
-        sort_keys=False,
-        default_flow_style=False,
-        allow_unicode=True,
-        width=2**31 - 1,
-    )
-    return text
+    """Return dicts, lists, strings, numbers and booleans as one YAML document in block style.
+
+    Events go to libyaml's emitter directly: for a spec with hundreds of devices, the tree of nodes that PyYAML makes of
+    data first takes most of the time.
+    """
+    text = StringIO()
+    dumper = yaml.CSafeDumper(text, allow_unicode=True, width=2**31 - 1)
+    dumper.emit(StreamStartEvent())
+    dumper.emit(DocumentStartEvent(explicit=False))
+    for event in _events(data, dumper):
+        dumper.emit(event)
+    dumper.emit(DocumentEndEvent(explicit=False))
+    dumper.emit(StreamEndEvent())
+    return text.getvalue()
+
+
+def _events(value: Any, dumper: yaml.CSafeDumper) -> Iterator[yaml.Event]:
+    if isinstance(value, str):
+        yield ScalarEvent(None, None, (True, True), value, style="'" if _is_ambiguous(value) else None)
+    elif isinstance(value, dict):
+        yield MappingStartEvent(None, None, implicit=True, flow_style=not value)
+        for key, entry in value.items():
+            yield from _events(key, dumper)
+            yield from _events(entry, dumper)
+        yield MappingEndEvent()
+    elif isinstance(value, (list, tuple)):
+        yield SequenceStartEvent(None, None, implicit=True, flow_style=not value)
+        for entry in value:
+            yield from _events(entry, dumper)
+        yield SequenceEndEvent()
+    else:
+        yield ScalarEvent(None, None, (True, False), dumper.represent_data(value).value)
+
+
+@lru_cache(maxsize=1 << 14)
+def _is_ambiguous(text: str) -> bool:
+    """Return whether some reader takes a plain string for something else: y, 0o10 and 1e3, or with PyYAML 12:30:45."""
+    tag: str = _PYYAML.resolve(yaml.ScalarNode, text, (True, False))  # type: ignore[no-untyped-call]
+    return tag != _STRING or not isinstance(resolve(text), str)
