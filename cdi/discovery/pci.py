@@ -14,7 +14,7 @@ from cdi.host import HostError
 from cdi.names import natural_key
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Iterator, Mapping
 
     from cdi.host import Host
 
@@ -70,9 +70,8 @@ def list_functions(
         /sys/bus/pci/devices/0000:01:00.0 -> ../../../devices/pci0000:00/0000:00:01.0/0000:01:00.0
         /sys/bus/pci/devices/0000:01:00.0/uevent   DRIVER=nvidia PCI_CLASS=30200 PCI_ID=10DE:20B0 PCI_SUBSYS_ID=…
     """
-    for path in _functions(host):
+    for path, identity in host.once(_identities).items():
         try:
-            identity = _Identity(host, path)
             if vendor is not None and identity.vendor() != vendor:
                 continue
             if base_class is not None and (identity.class_code() or 0) >> 16 != base_class:
@@ -84,6 +83,10 @@ def list_functions(
                 yield function
         except HostError:  # it was unplugged meanwhile, or its attributes are out of reach
             continue
+
+
+def _identities(host: Host) -> Mapping[str, _Identity]:
+    return {path: _Identity(host, path) for path in _functions(host)}
 
 
 def _functions(host: Host) -> Iterator[str]:
@@ -110,8 +113,8 @@ class _Identity:
             self._uevent = {}
 
     def vendor(self) -> int | None:
-        known = self._uevent.get("PCI_ID")
-        return parse_number("0x" + known.partition(":")[0]) if known is not None else self._attribute("vendor")
+        known = _parse_id(self._uevent.get("PCI_ID"))
+        return known[0] if known is not None else self._attribute("vendor")
 
     def class_code(self) -> int | None:
         known = self._uevent.get("PCI_CLASS")
@@ -158,20 +161,34 @@ def read_function(host: Host, path: str) -> Function | None:
     place = function_path(path)
     if place is None:
         return None
+    return host.once(_read_function, place)
+
+
+def _read_function(host: Host, place: str) -> Function:
     here = Kobject(host, place)
+    uevent = here.uevent()
+    vendor, device = _parse_id(uevent.get("PCI_ID")) or (here.number("vendor"), here.number("device"))
+    parts = _parse_id(uevent.get("PCI_SUBSYS_ID")) or (here.number("subsystem_vendor"), here.number("subsystem_device"))
+    class_code = parse_number(f"0x{uevent['PCI_CLASS']}") if "PCI_CLASS" in uevent else None
     numa = here.number("numa_node")
-    subsystem = here.number("subsystem_vendor"), here.number("subsystem_device")
     return Function(
         bdf=place.rpartition("/")[2],
         path=here.path,
-        vendor=here.number("vendor"),
-        device=here.number("device"),
-        subsystem=None if subsystem[0] is None or subsystem[1] is None else subsystem[0] << 16 | subsystem[1],
-        class_code=here.number("class"),
-        driver=here.target("driver") or here.uevent().get("DRIVER"),
+        vendor=vendor,
+        device=device,
+        subsystem=None if parts[0] is None or parts[1] is None else parts[0] << 16 | parts[1],
+        class_code=class_code if class_code is not None else here.number("class"),
+        driver=here.target("driver") or uevent.get("DRIVER"),
         numa_node=numa if numa is not None and numa >= 0 else None,
         parent=here.target("physfn"),
         functions=here.number("sriov_numvfs") or 0,
         capacity=here.number("sriov_totalvfs") or None,
         unread=tuple(here.unread),
     )
+
+
+def _parse_id(text: str | None) -> tuple[int, int] | None:
+    """Return the two numbers of an id in a uevent: `8086:1592`."""
+    first, _, second = (text or "").partition(":")
+    numbers = parse_number(f"0x{first}"), parse_number(f"0x{second}")
+    return None if numbers[0] is None or numbers[1] is None else (numbers[0], numbers[1])

@@ -24,7 +24,7 @@ class Kobject:
     def __init__(self, host: Host, path: str) -> None:
         self._host = host
         self.path = host.resolve(path)
-        self.names = frozenset(host.listdir(self.path))
+        self.names = frozenset(host.listdir(self.path, natural=False))
         self.unread: list[str] = []
 
     def text(self, name: str) -> str | None:

@@ -8,7 +8,7 @@ import errno
 import os
 from fnmatch import fnmatchcase
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any, Concatenate, ParamSpec, TypeVar
 
 from cdi.errors import FileError
 from cdi.host.below import Below
@@ -22,6 +22,7 @@ from cdi.rooted import Directory
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
+_P = ParamSpec("_P")
 _T = TypeVar("_T")
 TREE_NAME = "host.tree"
 _MAX_TREE = 64 << 20
@@ -106,11 +107,12 @@ class Host:
         source = self._source.keeping() if isinstance(self._source, Directory) else self._source
         return self.over(Remembering(source))
 
-    def once(self, read: Callable[[Host], _T]) -> _T:
-        """Return what a function makes of this host; of one that remembers, the same value again."""
+    def once(self, read: Callable[Concatenate[Host, _P], _T], *what: _P.args, **how: _P.kwargs) -> _T:
+        """Return what a function makes of this host and its arguments; of one that remembers, the same value again."""
         if isinstance(self._source, Remembering):
-            return self._source.once((read, self._dev_root, self._driver_root), lambda: read(self))
-        return read(self)
+            question = (read, what, tuple(how.items()), self._dev_root, self._driver_root)
+            return self._source.once(question, lambda: read(self, *what, **how))
+        return read(self, *what, **how)
 
     def with_nodes(self) -> Host:
         """Return this host with the nodes that sysfs tells of, where its `/dev` is not its own."""
