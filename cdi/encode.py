@@ -5,6 +5,7 @@ from __future__ import annotations
 __all__ = ["dump", "to_data"]
 
 import re
+from operator import is_
 from typing import Any, Literal
 
 import msgspec
@@ -34,12 +35,14 @@ def _lean(value: Any) -> Any:
     Before Python 3.11, an empty tuple that was made from a generator is another one than `()`.
     """
     if isinstance(value, tuple):
-        return tuple(map(_lean, value)) or ()
+        items = tuple(map(_lean, value))
+        return value if items and all(map(is_, items, value)) else items or ()
     if isinstance(value, ContainerEdits) and not value:
         return NO_EDITS
     if isinstance(value, msgspec.Struct):
-        parts = {name: _lean(getattr(value, name)) for name in value.__struct_fields__}
-        return msgspec.structs.replace(value, **parts)
+        parts = {name: getattr(value, name) for name in value.__struct_fields__}
+        changed = {name: lean for name, part in parts.items() if (lean := _lean(part)) is not part}
+        return msgspec.structs.replace(value, **changed) if changed else value
     return value
 
 

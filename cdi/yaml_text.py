@@ -6,7 +6,7 @@ __all__ = ["to_yaml"]
 
 from functools import lru_cache
 from io import StringIO
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import yaml
 from yaml.events import (
@@ -23,9 +23,6 @@ from yaml.events import (
 
 from cdi.scalars import resolve
 
-if TYPE_CHECKING:
-    from collections.abc import Iterator
-
 _PYYAML = yaml.resolver.Resolver()
 _STRING = "tag:yaml.org,2002:str"
 
@@ -40,29 +37,28 @@ def to_yaml(data: Any) -> str:
     dumper = yaml.CSafeDumper(text, allow_unicode=True, width=2**31 - 1)
     dumper.emit(StreamStartEvent())
     dumper.emit(DocumentStartEvent(explicit=False))
-    for event in _events(data, dumper):
-        dumper.emit(event)
+    _emit(data, dumper)
     dumper.emit(DocumentEndEvent(explicit=False))
     dumper.emit(StreamEndEvent())
     return text.getvalue()
 
 
-def _events(value: Any, dumper: yaml.CSafeDumper) -> Iterator[yaml.Event]:
+def _emit(value: Any, dumper: yaml.CSafeDumper) -> None:
     if isinstance(value, str):
-        yield ScalarEvent(None, None, (True, True), value, style="'" if _is_ambiguous(value) else None)
+        dumper.emit(ScalarEvent(None, None, (True, True), value, style="'" if _is_ambiguous(value) else None))
     elif isinstance(value, dict):
-        yield MappingStartEvent(None, None, implicit=True, flow_style=not value)
+        dumper.emit(MappingStartEvent(None, None, implicit=True, flow_style=not value))
         for key, entry in value.items():
-            yield from _events(key, dumper)
-            yield from _events(entry, dumper)
-        yield MappingEndEvent()
+            _emit(key, dumper)
+            _emit(entry, dumper)
+        dumper.emit(MappingEndEvent())
     elif isinstance(value, (list, tuple)):
-        yield SequenceStartEvent(None, None, implicit=True, flow_style=not value)
+        dumper.emit(SequenceStartEvent(None, None, implicit=True, flow_style=not value))
         for entry in value:
-            yield from _events(entry, dumper)
-        yield SequenceEndEvent()
+            _emit(entry, dumper)
+        dumper.emit(SequenceEndEvent())
     else:
-        yield ScalarEvent(None, None, (True, False), dumper.represent_data(value).value)
+        dumper.emit(ScalarEvent(None, None, (True, False), dumper.represent_data(value).value))
 
 
 @lru_cache(maxsize=1 << 14)
