@@ -54,7 +54,8 @@ def test_a_node_belongs_to_the_device_whose_child_it_is() -> None:
 
 
 def test_a_device_without_its_node_says_so() -> None:
-    (device,) = read(vdpa("vdpa1", "vhost_vdpa") + f"{VF}/vdpa1/vhost-vdpa-5/dev = 509:5\n")
+    text = vdpa("vdpa1", "vhost_vdpa") + f"{VF}/vdpa1/vhost-vdpa-5/dev = 509:5\n" + "/dev/kmsg : c 1 11 0644\n"
+    (device,) = read(text)
     assert (device.node, device.fault) == (None, "the kernel has it as 509:5, but there is no /dev/vhost-vdpa-5")
 
 
