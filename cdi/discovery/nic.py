@@ -67,15 +67,9 @@ class Nic(msgspec.Struct, frozen=True, kw_only=True):
         function = self.function
         is_part = self.subfunction is not None
         return {
-            "pciAddress": function.bdf,
-            "pcieRoot": function.root,
-            "numaNode": function.numa_node,
-            "driver": function.driver,
-            "vendorId": f"0x{function.vendor:04x}" if function.vendor is not None else None,
-            "deviceId": f"0x{function.device:04x}" if function.device is not None else None,
+            **function.attributes,
             "subfunction": self.subfunction,
             "sfIndex": self.index if is_part else None,
-            "parentPciAddress": function.parent,
             "parentInterface": self.physical,
             "vfIndex": None if is_part else self.index,
             "virtualFunctions": None if is_part else function.functions or None,

@@ -51,6 +51,19 @@ class Function(msgspec.Struct, frozen=True, kw_only=True):
         return place if self.device is None else f"{place}-0x{self.device:04x}"
 
     @property
+    def attributes(self) -> dict[str, str | int | bool | None]:
+        """What is known of it; what is not is None."""
+        return {
+            "pciAddress": self.bdf,
+            "pcieRoot": self.root,
+            "numaNode": self.numa_node,
+            "driver": self.driver,
+            "vendorId": f"0x{self.vendor:04x}" if self.vendor is not None else None,
+            "deviceId": f"0x{self.device:04x}" if self.device is not None else None,
+            "parentPciAddress": self.parent,
+        }
+
+    @property
     def root(self) -> str | None:
         """The PCI host bridge, in Kubernetes' words the PCIe root, that it is below: `pci0000:3a`."""
         return next((part for part in self.path.split("/") if _ROOT.fullmatch(part)), None)

@@ -52,11 +52,8 @@ def _function(host: Host, device: VdpaDevice) -> Function | None:
 def _found(device: VdpaDevice, function: Function | None) -> Found:
     where = f" of PCI function {device.bdf}" if device.bdf is not None else ""
     facts = {
+        **(function.attributes if function is not None else {"pciAddress": device.bdf}),
         "driver": device.driver,
-        "pciAddress": device.bdf,
-        "pcieRoot": function.root if function is not None else None,
-        "numaNode": function.numa_node if function is not None else None,
-        "parentPciAddress": function.parent if function is not None else None,
     }
     return Found(
         family=_NAME,

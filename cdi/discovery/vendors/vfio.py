@@ -67,15 +67,9 @@ def _reported(
         return Skipped(family=_NAME, what=function.bdf, why=vfio.caution, hint=hint, lent=tuple(names.values()))
     whose = f" of {function.parent}" if function.parent is not None else ""
     facts = {
-        "pciAddress": function.bdf,
-        "pcieRoot": function.root,
-        "numaNode": function.numa_node,
-        "driver": function.driver,
-        "vendorId": f"0x{function.vendor:04x}" if function.vendor is not None else None,
-        "deviceId": f"0x{function.device:04x}" if function.device is not None else None,
+        **function.attributes,
         "class": f"0x{function.class_code:06x}" if function.class_code is not None else None,
         "iommuGroup": vfio.group,
-        "parentPciAddress": function.parent,
         "vfIndex": virtual[0] if virtual is not None else None,
         "usedBy": vfio.use,
     }
