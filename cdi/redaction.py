@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, Literal
 from msgspec.structs import replace
 
 from cdi.discovery.addresses import is_link_local, is_swapped, parse_addresses, v4_of, v6_of
+from cdi.discovery.connections import own_sockets, parse_connections
 from cdi.discovery.routes import parse_routes, parse_routes_v6
-from cdi.discovery.ssh import PORT, own_sockets, parse_connections
 from cdi.discovery.vfio_users import CONTAINED, is_node
 from cdi.host import Host
 from cdi.host.tree import FILE, Tree
@@ -19,8 +19,8 @@ from cdi.host.tree import FILE, Tree
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterator, Mapping
 
+    from cdi.discovery.connections import Connection
     from cdi.discovery.routes import Route
-    from cdi.discovery.ssh import Connection
     from cdi.host.tree import Entry
 
 _OF_A_PROCESS = re.compile(r"/proc/(self|[0-9]+)/(?!net/)(.*)")
@@ -35,10 +35,10 @@ _REST = "01 00000000:00000000 00:00000000 00000000     0        0 0 1 0000000000
 def redacted(entries: Mapping[str, Entry]) -> dict[str, Entry]:
     """Return the entries of a host with what nobody needs left out, so that discovery still finds the same.
 
-    Of the connections those by SSH remain, as if all were to port 22; of routes the default ones, and those of the
-    addresses of these connections; of addresses theirs; of processes those that use VFIO, with what tells that, and
-    that others could not be looked at. Addresses become others, of which any two agree in as many bits as before, so
-    that they belong to the same routes.
+    Of the connections those by SSH remain, as if all were to port 22, and those to storage; of routes the default ones,
+    and those of the addresses of these connections; of addresses theirs; of processes those that use VFIO, with what
+    tells that, and that others could not be looked at. Addresses become others, of which any two agree in as many bits
+    as before, so that they belong to the same routes.
     """
     kept = {path: entry for path, entry in entries.items() if not (_OF_A_PROCESS.match(path) or _is_bare(path, entry))}
     kept |= dict(_users(entries))
@@ -114,7 +114,7 @@ class _Network:
         for number, one in enumerate(dict.fromkeys(parse_connections(text, self._sockets))):
             swapped = self._is_swapped(one)
             local, remote = (self._addresses.end(end, swapped=swapped) for end in (one.local, one.remote))
-            yield f"{number:4}: {local}:{PORT} {remote}:0000 {_REST}"
+            yield f"{number:4}: {local}:{one.ports[0]} {remote}:{one.ports[1]} {_REST}"
 
     def _of_interfaces(self, text: str) -> Iterator[str]:
         for line in text.splitlines():

@@ -2,10 +2,23 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
+import pytest
+
+from cdi.discovery import discover
 from cdi.discovery.carriers import read_carriers
-from cdi.discovery.ssh import Connection, parse_connections
+from cdi.discovery.connections import Connection, parse_connections
+from cdi.generation import generate
 from cdi.host import Host
 from cdi.recording import snapshot
+from cdi.registry import Registry
+from cdi.upkeep import wanted
+from cdi.upkeep.keeper import Keeper
+from cdi.upkeep.pace import Timing
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 TCP = "  sl  local_address rem_address   st tx_queue rx_queue tr tm->when retrnsmt   uid  timeout inode\n"
 ROUTES = "Iface\tDestination\tGateway\tFlags\tRefCnt\tUse\tMetric\tMask\tMTU\tWindow\tIRTT\n"
@@ -66,6 +79,19 @@ def test_other_connections_say_nothing() -> None:
         "0501A8C0:0017 0901A8C0:D2F4 01 14",
     )
     assert carriers(ROUTED, tcp(*others)) == DEFAULT_CARRIER
+
+
+@pytest.mark.parametrize(
+    ("port", "storage"),
+    [("01BD", "SMB"), ("0801", "NFS"), ("0CBC", "iSCSI"), ("0CE4", "Ceph"), ("1144", "NVMe"), ("1A85", "Ceph")],
+)
+def test_the_interface_of_a_connection_to_storage(port: str, storage: str) -> None:
+    to_storage, from_there = (f"0501A8C0:03E2 0901A8C0:{port} 01 0", f"0501A8C0:{port} 0901A8C0:03E2 01 0")
+    assert carriers(ROUTED, tcp(to_storage)) == {
+        **DEFAULT_CARRIER,
+        "eth1": f"carries a connection to {storage} storage",
+    }
+    assert carriers(ROUTED, tcp(from_there)) == DEFAULT_CARRIER
 
 
 def test_of_several_networks_the_narrowest_counts_and_of_equals_all() -> None:
@@ -195,6 +221,29 @@ def test_hostile_tables_are_no_error() -> None:
 
 
 def test_connections_of_a_busy_server_are_few() -> None:
-    busy = "".join(f"  {i}: 0501A8C0:01BB 0901A8C0:{i:04X} 01 0:0 0:0 0 0 0 {i} 1\n" for i in range(65536))
+    busy = "".join(f"  {i}: 0501A8C0:01BB 0901A8C0:{i:04X} 01 0:0 0:0 0 0 0 {i} 1\n" for i in range(32768, 65536))
     line = "   1: 0501A8C0:0016 0901A8C0:D2F4 01 0:0 0:0 0 0 0 7 1\n"
     assert list(parse_connections(TCP + busy + line)) == [Connection("0501A8C0", "0901A8C0")]
+
+
+CARD = "/sys/devices/pci0000:00/0000:00:04.0"
+ETH1 = f"""
+/sys/class/net/eth1 -> ../..{CARD.removeprefix("/sys")}/net/eth1
+{CARD}/net/eth1/device -> ../../../0000:00:04.0
+{CARD}/net/eth1/type = 1
+"""
+
+
+def test_watching_takes_the_interface_of_a_login_away_only_while_it_lasts(tmp_path: Path) -> None:
+    keeper, timing = Keeper(tmp_path, Timing()), Timing()
+
+    def look(tree: str, now: float) -> list[str]:
+        discovery = discover(Host.from_tree(tree), ["netdev"])
+        keeper.look(wanted(discovery, generate(discovery).specs, ()), now)
+        return [device.name for one in Registry.load([tmp_path]).specs for device in one.spec.devices]
+
+    alone, busy = ETH1 + ROUTED, ETH1 + ROUTED + tcp(LOGIN)
+    assert look(alone, 0) == ["eth1", "all"]
+    step = timing.grace / timing.looks
+    assert [look(busy, 1 + step * i) for i in range(timing.looks + 1)] == [["eth1", "all"]] * timing.looks + [[]]
+    assert look(alone, 100) == ["eth1", "all"]

@@ -7,18 +7,16 @@ __all__ = ["read_carriers"]
 from typing import TYPE_CHECKING
 
 from cdi.discovery.addresses import is_link_local, is_swapped, parse_addresses, v4_of, v6_of
+from cdi.discovery.connections import read_connections
 from cdi.discovery.routes import connected, read_routes, read_tables, toward
-from cdi.discovery.ssh import read_connections
 from cdi.host import HostError
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
 
+    from cdi.discovery.connections import Connection
     from cdi.discovery.routes import Route
-    from cdi.discovery.ssh import Connection
     from cdi.host import Host
-
-_SSH = "an SSH connection"
 
 
 def read_carriers(host: Host) -> tuple[Mapping[str, str], tuple[str, ...]]:
@@ -32,16 +30,17 @@ def read_carriers(host: Host) -> tuple[Mapping[str, str], tuple[str, ...]]:
     connections, unread = read_connections(host)
     failures += unread
     carriers = {name: (f"the {versions} default route", "has a default route") for name, versions in _defaults(routes)}
-    if connections:
-        texts, failed = read_tables(host, "if_inet6")
-        failures += failed
-        addresses = [pair for text in texts for pair in parse_addresses(text)]
-        for connection in connections:
-            names = _interfaces(connection, routes, addresses)
-            if not names:
-                failures.append(f"cannot tell which interface carries {_SSH}: no route leads to its addresses")
-            for name in sorted(names):
-                carriers.setdefault(name, (_SSH, f"carries {_SSH}"))
+    texts, failed = read_tables(host, "if_inet6") if connections else ([], [])
+    failures += failed
+    addresses = [pair for text in texts for pair in parse_addresses(text)]
+    by_version = {version: [one for one in routes if one.version == version] for version in ("IPv4", "IPv6")}
+    for connection in sorted(connections, key=lambda one: one.what):
+        what = connection.what
+        names = _interfaces(connection, by_version, addresses)
+        if not names:
+            failures.append(f"cannot tell which interface carries {what}: no route leads to its addresses")
+        for name in sorted(names):
+            carriers.setdefault(name, (what, f"carries {what}"))
     reasons = {name: f"carries {what}" for name, (what, _) in carriers.items()}
     for name, (_, what) in carriers.items():
         for upper, lower in _below(host, name):
@@ -57,7 +56,9 @@ def _defaults(routes: Iterable[Route]) -> Iterator[tuple[str, str]]:
     return ((name, " and ".join(said)) for name, said in versions.items())
 
 
-def _interfaces(connection: Connection, routes: Iterable[Route], addresses: Sequence[tuple[str, str]]) -> set[str]:
+def _interfaces(
+    connection: Connection, routes: Mapping[str, Sequence[Route]], addresses: Sequence[tuple[str, str]]
+) -> set[str]:
     """Return the interfaces that have the local address of a connection, and those by which its answers go out.
 
     No file says which interface has an address of IPv4: it is in the network of one. A link-local address of IPv6 is
@@ -65,14 +66,13 @@ def _interfaces(connection: Connection, routes: Iterable[Route], addresses: Sequ
     """
     local, remote = v4_of(connection.local), v4_of(connection.remote)
     if local is not None and remote is not None:
-        own = [route for route in routes if route.version == "IPv4"]
-        return connected(int(local, 16), own) | toward(int(remote, 16), own)
+        return connected(int(local, 16), routes["IPv4"]) | toward(int(remote, 16), routes["IPv4"])
     swapped = is_swapped(connection.local, {address for address, _ in addresses})
     local, remote = (v6_of(address, swapped=swapped) for address in (connection.local, connection.remote))
     holders = {name for address, name in addresses if address == local}
     if is_link_local(remote):
         return holders
-    return holders | toward(int(remote, 16), [route for route in routes if route.version == "IPv6"])
+    return holders | toward(int(remote, 16), routes["IPv6"])
 
 
 def _below(host: Host, top: str) -> Iterator[tuple[str, str]]:

@@ -1,8 +1,8 @@
-"""Connections of the SSH server: by which people are logged in to the host."""
+"""Connections that a host should not lose: of those who are logged in by SSH, and to its storage."""
 
 from __future__ import annotations
 
-__all__ = ["PORT", "Connection", "own_sockets", "parse_connections", "read_connections"]
+__all__ = ["Connection", "own_sockets", "parse_connections", "read_connections"]
 
 import re
 from typing import TYPE_CHECKING
@@ -18,7 +18,15 @@ if TYPE_CHECKING:
 
     from cdi.host import Host
 
-PORT = "0016"  # 22
+_SSH = "0016"  # 22, of this host; of storage the port is the other host's
+_STORAGE = {
+    "01BD": "SMB storage",  # 445
+    "0801": "NFS storage",  # 2049
+    "0CBC": "iSCSI storage",  # 3260
+    "0CE4": "Ceph storage",  # 3300
+    "1144": "NVMe storage",  # 4420
+    "1A85": "Ceph storage",  # 6789
+}
 _ESTABLISHED = "01"  # TCP_ESTABLISHED in net/tcp_states.h
 _FIELDS = 10
 _END = re.compile(r"([0-9A-F]{8}|[0-9A-F]{32}):([0-9A-F]{4})")
@@ -29,15 +37,23 @@ _MAX_ANCESTORS = 64
 class Connection(msgspec.Struct, frozen=True):
     """An established connection: the address of this host and the other's, in hexadecimal as the file writes them.
 
-    Of IPv4 each is one number of this machine (`020200C0` is 192.0.2.2 on most), of IPv6 four such numbers.
+    Of IPv4 each is one number of this machine (`020200C0` is 192.0.2.2 on most), of IPv6 four such numbers. `ports` are
+    of this host and the other, each 0 where that does not matter.
     """
 
     local: str
     remote: str
+    ports: tuple[str, str] = (_SSH, "0000")
+
+    @property
+    def what(self) -> str:
+        """What it is for."""
+        storage = _STORAGE.get(self.ports[1])
+        return "an SSH connection" if storage is None else f"a connection to {storage}"
 
 
 def read_connections(host: Host) -> tuple[list[Connection], list[str]]:
-    """Return the connections to port 22 and those of the servers that we descend from, and what could not be read."""
+    """Return the connections that the host should not lose, and what could not be read."""
     sockets, hidden = own_sockets(host)
     found: dict[Connection, None] = {}
     failures: list[str] = []
@@ -46,25 +62,37 @@ def read_connections(host: Host) -> tuple[list[Connection], list[str]]:
         failures += failed
         for text in texts:
             found |= dict.fromkeys(parse_connections(text, sockets))
-    return list(found), failures if found else [*failures, *hidden]
+    return list(found), failures if any(one.ports[0] == _SSH for one in found) else [*failures, *hidden]
 
 
 def parse_connections(text: str, sockets: frozenset[str] = frozenset()) -> Iterator[Connection]:
-    """Yield the connections to port 22, or of one of these sockets (by inode), but for those of a host with itself.
+    """Yield the connections to port 22 or of one of these sockets (by inode), which is SSH too, and those to storage.
 
     sl  local_address rem_address   st tx_queue rx_queue tr tm->when retrnsmt   uid  timeout inode
      1: 020200C0:0016 076433C6:D2F4 01 00000000:00000000 02:000A7A4E 00000000     0        0 21311 4 …
+
+    Those of a host with itself do not count.
     """
-    needles = (f":{PORT} ", *(f" {inode} " for inode in sockets))
-    for line in text.splitlines():  # of which there may be a hundred thousand
-        if not any(needle in line for needle in needles):
-            continue
-        fields = line.split()
+    for fields in _likely(text, sockets):
         if len(fields) < _FIELDS or fields[3] != _ESTABLISHED:
             continue
         local, remote = _END.fullmatch(fields[1]), _END.fullmatch(fields[2])
-        if local and remote and local[1] != remote[1] and (local[2] == PORT or fields[9] in sockets):
+        if local is None or remote is None or local[1] == remote[1]:
+            continue
+        if local[2] == _SSH or fields[9] in sockets:
             yield Connection(local[1], remote[1])
+        elif remote[2] in _STORAGE:
+            yield Connection(local[1], remote[1], ("0000", remote[2]))
+
+
+def _likely(text: str, sockets: frozenset[str]) -> Iterator[list[str]]:
+    """Yield the lines, as fields, that have such a port or inode anywhere: of a hundred thousand lines a few."""
+    wanted = [f":(?:{'|'.join((_SSH, *_STORAGE))}) ", *(f" {inode} " for inode in sockets)]
+    end = 0
+    for match in re.finditer("|".join(wanted), text):
+        if match.start() >= end:
+            end = text.find("\n", match.end()) % (len(text) + 1)
+            yield text[text.rfind("\n", 0, match.start()) + 1 : end].split()
 
 
 def own_sockets(host: Host) -> tuple[frozenset[str], list[str]]:
