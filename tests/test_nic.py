@@ -123,10 +123,6 @@ def test_a_function_with_two_ports_brings_both() -> None:
     assert [net.name for net in edits.net_devices] == ["eth2", "ib0"]
 
 
-def test_a_soft_rdma_device_goes_with_the_interface_that_it_works_over() -> None:
-    assert "/dev/infiniband/uverbs2" in nodes(found("soft-roce")["0000:00:04.0"].edits)
-
-
 def test_an_interface_on_usb_is_no_function() -> None:
     assert set(found("laptop")) == {"0000:00:1f.6"}
 

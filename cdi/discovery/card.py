@@ -116,9 +116,11 @@ def _add_rdma(host: Host, device: RdmaDevice, parts: _Parts) -> None:
     for node in device.nodes:
         leaf = node.path.rpartition("/")[2]
         info.setdefault(leaf.rstrip("0123456789"), node.path)
+    if not device.has_connections:
+        return
     try:
         cm = find_rdma_cm(host)
-    except NodeFault as fault:
+    except (NodeFault, HostError) as fault:
         parts.warnings.append(f"{fault}; modprobe rdma_ucm makes it")
     else:
         parts.nodes.append(cm)
@@ -147,7 +149,8 @@ def _found(nic: Nic, parts: _Parts, cautions: list[str], *, family: str, kind: s
     parent = function.bdf if nic.subfunction is not None else function.parent
     whose = f" of {parent}" if parent is not None else ""
     interface = parts.interfaces[0] if len(parts.interfaces) == 1 else None
-    device = nic.rdma[0] if len(nic.rdma) == 1 else None
+    usable = [device for device in nic.rdma if device.has_verbs]
+    device = usable[0] if len(usable) == 1 else None
     facts = {
         **nic.attributes,
         "usedBy": parts.vfio.use if parts.vfio is not None else None,

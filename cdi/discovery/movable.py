@@ -11,6 +11,7 @@ import msgspec
 
 from cdi.discovery.carriers import read_carriers
 from cdi.discovery.net import Interface, read_interface
+from cdi.discovery.rdma import read_rdma
 from cdi.host import Host, HostError
 
 if TYPE_CHECKING:
@@ -48,11 +49,12 @@ class Surroundings(msgspec.Struct, frozen=True, kw_only=True):
     by_name: Mapping[str, Interface]
     by_index: Mapping[int, Interface]
     carriers: Mapping[str, str]  # those that the host itself needs, and why
+    emulated: Mapping[str, str]  # those that RDMA devices in software work over, and which
     unreadable: Mapping[str, str]
     failures: tuple[str, ...]
 
 
-NOWHERE = Surroundings(by_name={}, by_index={}, carriers={}, unreadable={}, failures=())
+NOWHERE = Surroundings(by_name={}, by_index={}, carriers={}, emulated={}, unreadable={}, failures=())
 
 
 class Judgement(msgspec.Struct, frozen=True, kw_only=True):
@@ -80,9 +82,18 @@ def read_surroundings(host: Host) -> Surroundings:
         by_name={interface.name: interface for interface in interfaces},
         by_index={interface.index: interface for interface in interfaces if interface.index is not None},
         carriers=carriers,
+        emulated=_emulated(host),
         unreadable=unreadable,
         failures=failures,
     )
+
+
+def _emulated(host: Host) -> dict[str, str]:
+    try:
+        devices = host.once(read_rdma)
+    except HostError:  # the family of RDMA devices says so
+        return {}
+    return {name: device.name for device in devices if device.is_emulated for name in device.interfaces}
 
 
 def judge(interface: Interface, around: Surroundings) -> Judgement:
@@ -201,6 +212,12 @@ def _physical(interface: Interface, _: Surroundings) -> str | None:
     return f"the host sets up its {number} through it"
 
 
+def _rdma(interface: Interface, around: Surroundings) -> str | None:
+    """Moving it is the end of such a device (NETDEV_UNREGISTER in drivers/infiniband/sw of the kernel)."""
+    device = around.emulated.get(interface.name)
+    return f"the RDMA device {device} works over it, and is removed when it is moved" if device is not None else None
+
+
 def _tap(interface: Interface, _: Surroundings) -> str | None:
     if "tun_flags" in interface.marks:
         return "belongs to the program that made it with /dev/net/tun"
@@ -227,4 +244,4 @@ def _unknown(interface: Interface, around: Surroundings) -> str | None:
 
 
 _FACTS: tuple[Rule, ...] = (_loopback, _immovable, _combined, _representor, _nameless)
-_CAUTIONS: tuple[Rule, ...] = (_carrier, _member, _foundation, _physical, _tap, _far_end, _unknown)
+_CAUTIONS: tuple[Rule, ...] = (_carrier, _member, _foundation, _physical, _rdma, _tap, _far_end, _unknown)

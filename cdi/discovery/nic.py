@@ -54,8 +54,9 @@ class Nic(msgspec.Struct, frozen=True, kw_only=True):
         names = {} if self.subfunction is not None else {"bdf": self.function.bdf}
         if len(self.interfaces) == 1:
             names |= {"interface": self.interfaces[0].name, **self.interfaces[0].by_udev.names}
-        if len(self.rdma) == 1:
-            names["rdma"] = self.rdma[0].name
+        usable = [device.name for device in self.rdma if device.has_verbs]
+        if len(usable) == 1:
+            names["rdma"] = usable[0]
         if self.physical is not None and self.index is not None:
             sort = "sf" if self.subfunction is not None else "vf"
             names[sort] = f"{self.physical}-{sort}{self.index}"
@@ -99,10 +100,8 @@ def read_nics(host: Host) -> tuple[Nic, ...]:
     for interface in around.by_name.values():
         if interface.name not in ends.values() and _is_of_card(interface):
             _add(interfaces, _owner(interface.path), interface)
-    soft = {one.name: owner for owner, ones in interfaces.items() for one in ones}
     for device in host.once(read_rdma):
-        for owner in [_owner(device.path)] if device.bdf else {soft.get(name) for name in device.interfaces}:
-            _add(rdma, owner, device)
+        _add(rdma, _owner(device.path), device)
     for vdpa_device in host.once(read_vdpa):
         _add(vdpa, _owner(vdpa_device.path), vdpa_device)
     owned = {**interfaces, **rdma, **vdpa}

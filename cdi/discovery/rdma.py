@@ -2,20 +2,23 @@
 
 from __future__ import annotations
 
-__all__ = ["RdmaDevice", "find_rdma_cm", "read_rdma"]
+__all__ = ["EXCLUSIVE", "RdmaDevice", "find_rdma_cm", "is_exclusive", "read_rdma"]
 
+from contextlib import suppress
 from typing import TYPE_CHECKING
 
 import msgspec
+from msgspec.structs import replace
 
 from cdi.discovery.node import Node, NodeFault, find_node
 from cdi.discovery.pci import parse_bdf
 from cdi.discovery.sysfs import Kobject
 from cdi.host import HostError
 from cdi.names import natural_key
+from cdi.problem import Problem
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Iterable, Iterator, Mapping
 
     from cdi.host import Host
 
@@ -24,6 +27,14 @@ _DEVICES = "/sys/class/infiniband"
 _CLASSES = ("infiniband_verbs", "infiniband_mad", "infiniband_cm")
 _ORDER = {"uverbs": 0, "umad": 1, "issm": 1, "ucm": 2}
 _CM = "rdma_cm"
+_MODE = "/sys/module/ib_core/parameters/netns_mode"
+_NO_GUID = "0000:0000:0000:0000"
+EXCLUSIVE = Problem(
+    severity="warning",
+    rule="rdma-exclusive",
+    message="each RDMA device is in one network namespace: a container with its own can open none of them",
+    hint="`rdma system set netns shared`, or let containers use the host's network",
+)
 
 
 class RdmaDevice(msgspec.Struct, frozen=True, kw_only=True):
@@ -54,8 +65,18 @@ class RdmaDevice(msgspec.Struct, frozen=True, kw_only=True):
         return any("/uverbs" in node.path for node in self.nodes)
 
     @property
+    def is_emulated(self) -> bool:
+        """Whether no hardware is behind it, but a network interface: rxe (RoCE) and siw (iWARP)."""
+        return "/devices/virtual/" in self.path
+
+    @property
+    def has_connections(self) -> bool:
+        """Whether rdma_cm makes connections for it: not for EFA, which has neither InfiniBand nor Ethernet links."""
+        return self.link_layer is not None
+
+    @property
     def attributes(self) -> dict[str, str | int | bool | None]:
-        """What is known of it, of a device with several ports of the first; what is not is None."""
+        """What is known of it; what differs between its ports is a list, what is not known is None."""
         return {
             "model": self.model,
             "firmware": self.firmware,
@@ -83,30 +104,60 @@ def read_rdma(host: Host) -> tuple[RdmaDevice, ...]:
         if error.missing:
             return ()
         raise
-    nodes = _nodes(host)
+    nodes, unread = _nodes(host)
     devices: list[RdmaDevice] = []
     for name in names:
         try:
             here = Kobject(host, f"{_DEVICES}/{name}")
         except HostError:  # a file, or it was unplugged meanwhile
             continue
-        devices.append(_read_device(host, name, here, nodes.get(name) or _nodes_beside(host, here)))
+        device = _read_device(host, name, here, nodes.get(name) or _nodes_beside(host, here))
+        devices.append(device if device.nodes else replace(device, faults=(*device.faults, *unread)))
     return tuple(devices)
 
 
 def find_rdma_cm(host: Host) -> Node:
     """Return the node of the connection manager, which all RDMA devices share; raise `NodeFault`."""
-    sysfs = f"/sys/class/misc/{_CM}"
-    return find_node(host, sysfs=sysfs if host.exists(sysfs) else None, path=f"/dev/infiniband/{_CM}")
+    return _find_node(host, f"/sys/class/misc/{_CM}", _CM)
 
 
-def _nodes(host: Host) -> Mapping[str, list[str]]:
-    """Return the kernel objects of the nodes of each RDMA device."""
+def is_exclusive(host: Host) -> bool:
+    """Return whether an RDMA device is in one network namespace, and of no use in others (rdma-system(8))."""
+    try:
+        return host.read_text(_MODE).strip() == "N"
+    except HostError:  # before Linux 5.2 there is one mode, or the module is not loaded
+        return False
+
+
+def _find_node(host: Host, sysfs: str, leaf: str) -> Node:
+    """Return a node as programs know it; raise `NodeFault`.
+
+    Old kernels name it without its directory, DEVNAME=uverbs0, and a rule of udev puts it, or a link to it, there.
+    """
+    usual = f"/dev/infiniband/{leaf}"
+    if not host.exists(sysfs):
+        return find_node(host, path=usual)
+    try:
+        return replace(find_node(host, sysfs=sysfs, path=usual), path=usual)
+    except NodeFault:
+        placed = host.lookup(host.dev(usual), follow=False)
+        if placed is None or not placed.is_node or placed.numbers != Kobject(host, sysfs).text("dev"):
+            raise
+        return Node(path=usual, host_path=host.dev(usual), stat=placed, sysfs=sysfs)
+
+
+def _nodes(host: Host) -> tuple[Mapping[str, list[str]], tuple[str, ...]]:
+    """Return the kernel objects of the nodes of each RDMA device, and why for others nothing tells whose they are."""
     found: dict[str, list[str]] = {}
+    unread: list[str] = []
     for class_ in _CLASSES:
         for path in _entries(host, f"/sys/class/{class_}"):
-            found.setdefault(_owner(host, path), []).append(path)
-    return found
+            try:
+                found.setdefault(_owner(host, path), []).append(path)
+            except HostError as error:
+                # Unplugged meanwhile; or of infiniband_cm, which has an entry mlx4_0 with counters.
+                unread += [] if error.missing else [error.message]
+    return found, tuple(unread)
 
 
 def _nodes_beside(host: Host, here: Kobject) -> list[str]:
@@ -116,7 +167,12 @@ def _nodes_beside(host: Host, here: Kobject) -> list[str]:
     /sys/devices/pci0000:00/0000:00:03.0/0000:04:00.0/infiniband_verbs/uverbs0
     """
     home, name = _home(here.path), here.path.rpartition("/")[2]
-    return [path for class_ in _CLASSES for path in _entries(host, f"{home}/{class_}") if _owner(host, path) == name]
+    paths: list[str] = []
+    for class_ in _CLASSES:
+        for path in _entries(host, f"{home}/{class_}"):
+            with suppress(HostError):  # the class has said so already, where there is one
+                paths += [path] if _owner(host, path) == name else []
+    return paths
 
 
 def _entries(host: Host, directory: str) -> Iterator[str]:
@@ -128,10 +184,7 @@ def _entries(host: Host, directory: str) -> Iterator[str]:
 
 
 def _owner(host: Host, path: str) -> str:
-    try:
-        return host.read_text(f"{path}/ibdev").strip()
-    except HostError:  # unplugged meanwhile
-        return ""
+    return host.read_text(f"{path}/ibdev").strip()
 
 
 def _home(path: str) -> str:
@@ -145,12 +198,14 @@ def _read_device(host: Host, name: str, here: Kobject, paths: list[str]) -> Rdma
     for path in sorted(paths, key=_order):
         leaf = path.rpartition("/")[2]
         try:
-            nodes.append(find_node(host, sysfs=path, path=f"/dev/infiniband/{leaf}"))
+            nodes.append(_find_node(host, path, leaf))
         except (NodeFault, HostError) as fault:
             faults.append(f"{leaf}: {fault}")
     ports = here.below("ports")
     numbers = tuple(sorted(ports.names, key=natural_key)) if ports is not None else ()
-    first = ports.below(numbers[0]) if ports is not None and numbers else None
+    each = [port for number in numbers if ports is not None and (port := ports.below(number)) is not None]
+    layers = _of_all(port.text("link_layer") for port in each)
+    guid = here.text("node_guid")
     return RdmaDevice(
         name=name,
         path=here.path,
@@ -159,14 +214,14 @@ def _read_device(host: Host, name: str, here: Kobject, paths: list[str]) -> Rdma
         nodes=tuple(nodes),
         faults=tuple(faults),
         interfaces=tuple(dict.fromkeys(_interfaces(host, here, numbers))),
-        link_layer=first.text("link_layer") if first is not None else None,
-        state=_word(first.text("state")) if first is not None else None,
-        rate=first.text("rate") if first is not None else None,
-        firmware=here.text("fw_ver"),
-        model=here.text("hca_type"),
-        guid=here.text("node_guid"),
+        link_layer=layers if layers != "Unknown" else None,
+        state=_of_all(_word(port.text("state")) for port in each),
+        rate=_of_all(port.text("rate") for port in each),
+        firmware=here.text("fw_ver") or None,
+        model=here.text("hca_type") or None,
+        guid=guid if guid != _NO_GUID else None,
         ports=numbers,
-        unread=(*here.unread, *(first.unread if first is not None else ())),
+        unread=(*here.unread, *(failure for port in each for failure in port.unread)),
     )
 
 
@@ -191,6 +246,11 @@ def _interfaces(host: Host, here: Kobject, numbers: tuple[str, ...]) -> Iterator
             yield host.read_text(f"{here.path}/ports/{number}/gid_attrs/ndevs/0").strip()
         except HostError:  # the port has no address
             continue
+
+
+def _of_all(said: Iterable[str | None]) -> str | None:
+    """Return what ports say, in their order: one value if all say the same."""
+    return ", ".join(dict.fromkeys(value for value in said if value)) or None
 
 
 def _word(state: str | None) -> str | None:

@@ -10,6 +10,7 @@ from cdi.discovery.card import offer
 from cdi.discovery.found import Family, Report, Skipped
 from cdi.discovery.movable import read_surroundings
 from cdi.discovery.nic import read_nics
+from cdi.discovery.rdma import EXCLUSIVE, is_exclusive
 from cdi.problem import Problem
 
 if TYPE_CHECKING:
@@ -28,6 +29,8 @@ def _discover(host: Host, wanted: frozenset[str]) -> Iterator[Report]:
     nics = host.once(read_nics)
     for nic in nics:
         yield offer(host, nic, around, family=_NAME, kind=_KIND, wanted=wanted)
+    if any(nic.rdma for nic in nics) and is_exclusive(host):
+        yield EXCLUSIVE
     if not nics:
         yield Skipped(family=_NAME, what=_NAME, why="there is no network card on the PCI bus", absent=True)
 

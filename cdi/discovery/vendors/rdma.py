@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from cdi.discovery.found import Family, Found, Report, Shared, Skipped, present
 from cdi.discovery.nic import Nic, read_nics
 from cdi.discovery.node import NodeFault, edits_of
-from cdi.discovery.rdma import RdmaDevice, find_rdma_cm, read_rdma
+from cdi.discovery.rdma import EXCLUSIVE, RdmaDevice, find_rdma_cm, is_exclusive, read_rdma
 from cdi.host import HostError
 
 if TYPE_CHECKING:
@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 
 _NAME = "rdma"
 _KIND = "host.local/rdma"
+_NO_VERBS = "modprobe ib_uverbs makes it"
 
 
 def _discover(host: Host, _: frozenset[str]) -> Iterator[Report]:
@@ -28,27 +29,38 @@ def _discover(host: Host, _: frozenset[str]) -> Iterator[Report]:
         return
     owners = {device.name: nic for nic in host.once(read_nics) for device in nic.rdma}
     for device in devices:
-        if device.has_verbs:
-            yield _found(device, owners.get(device.name))
-        else:
-            why = device.faults[0] if device.faults else "it has no uverbs node"
-            yield Skipped(family=_NAME, what=device.name, why=why, hint="modprobe ib_uverbs makes it", broken=True)
+        yield _found(device, owners.get(device.name)) if device.has_verbs else _without_verbs(device)
+    if is_exclusive(host):
+        yield EXCLUSIVE
+    if any(device.has_connections for device in devices):
+        yield _connections(host)
+
+
+def _without_verbs(device: RdmaDevice) -> Skipped:
+    if device.nodes:  # the planes of an XDR port, smi1 beside mlx5_0
+        nodes = ", ".join(node.path.rpartition("/")[2] for node in device.nodes)
+        return Skipped(family=_NAME, what=device.name, why=f"it has no verbs, only what manages the fabric: {nodes}")
+    why, hint = ("; ".join(device.faults), None) if device.faults else ("it has no uverbs node", _NO_VERBS)
+    return Skipped(family=_NAME, what=device.name, why=why, hint=hint, broken=True)
+
+
+def _connections(host: Host) -> Report:
     try:
         cm = find_rdma_cm(host)
     except (NodeFault, HostError) as fault:
         why, hint = f"{fault}; programs that use librdmacm need it", "modprobe rdma_ucm makes it"
-        yield Skipped(family=_NAME, what="rdma_cm", why=why, hint=hint)
-    else:
-        edits = edits_of([cm], permissions="rw", groups=True)
-        yield Shared(
-            family=_NAME, kind=_KIND, edits=edits, how=f"{cm.path}: the connection manager of all RDMA devices"
-        )
+        return Skipped(family=_NAME, what="rdma_cm", why=why, hint=hint)
+    edits = edits_of([cm], permissions="rw", groups=True)
+    return Shared(family=_NAME, kind=_KIND, edits=edits, how=f"{cm.path}: the connection manager of all RDMA devices")
 
 
 def _found(device: RdmaDevice, nic: Nic | None) -> Found:
     names = {sort: name for sort, name in nic.names.items() if sort != "rdma"} if nic is not None else {}
-    where = f"PCI function {device.bdf}" if device.bdf is not None else "no PCI function"
-    over = f" over {', '.join(device.interfaces)}" if device.interfaces else ""
+    where = f"PCI function {device.bdf}" if device.bdf is not None else "in software"
+    # InfiniBand does not say which interface has its addresses: it is that of the function.
+    beside = [interface.name for interface in nic.interfaces] if nic is not None else []
+    interfaces = ", ".join(device.interfaces or beside)
+    over = f" over {interfaces}" if interfaces else ""
     known = nic.attributes if nic is not None else {"pciAddress": device.bdf}
     return Found(
         family=_NAME,
@@ -58,7 +70,7 @@ def _found(device: RdmaDevice, nic: Nic | None) -> Found:
         also=("bdf",),
         edits=edits_of(device.nodes, permissions="rw", groups=True),
         how=f"/sys/class/infiniband/{device.name}: {where}{over}: {', '.join(node.path for node in device.nodes)}",
-        attributes=present({**known, **device.attributes}),
+        attributes=present({**known, "interface": interfaces or None, **device.attributes}),
         warnings=(*device.faults, *device.unread),
     )
 
