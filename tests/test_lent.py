@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
 from typing import TYPE_CHECKING
 
 import pytest
@@ -14,7 +13,6 @@ from cdi.host import Host
 from cdi.registry import Registry
 from cdi.store import load
 from cdi.upkeep import Keeper, Timing, Wanted, wanted
-from tests.benchmarks.hosts import write_functions
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -23,19 +21,35 @@ TIMING = Timing()
 NAMES = ["0000:3b:00.0", "0000:3b:00.1"]
 
 
+def function(index: int) -> list[str]:
+    place = f"/sys/devices/pci0000:3a/{NAMES[index]}"
+    net = f"{place}/net/eth{index}"
+    return [
+        f"/sys/bus/pci/devices/{NAMES[index]} -> ../../..{place[4:]}",
+        f"/sys/class/net/eth{index} -> ../..{net[4:]}",
+        f"{place}/class = 0x020000",
+        f"{place}/uevent = PCI_CLASS=20000",
+        f"{place}/net/",
+        f"{net}/device -> ../../../{NAMES[index]}",
+        f"{net}/type = 1",
+        f"{net}/ifindex = {index + 2}",
+    ]
+
+
 class Node:
     """A host with two functions, and the specs that are kept for it; `look` is one look, long after the last."""
 
-    def __init__(self, root: Path) -> None:
-        write_functions(root, 2)
-        self.root = root
-        self.installed = root / "etc/cdi"
-        self.installed.mkdir(parents=True)
-        self.keeper = Keeper(self.installed, TIMING)
+    def __init__(self, installed: Path) -> None:
+        self.lines = ["/proc/net/route = Iface", *function(0), *function(1)]
+        self.installed = installed
+        self.keeper = Keeper(installed, TIMING)
         self.now = 0.0
 
+    def host(self) -> Host:
+        return Host.from_tree("\n".join(self.lines))
+
     def wanted(self) -> Wanted:
-        discovery = discover(Host(self.root), ["nic"])
+        discovery = discover(self.host(), ["nic"])
         return wanted(discovery, generate(discovery).specs, ())
 
     def look(self) -> None:
@@ -47,15 +61,10 @@ class Node:
 
     def lend(self, index: int) -> None:
         """Do to /sys what moving an interface to another network namespace does."""
-        link = self.root / f"sys/class/net/eth{index}"
-        shutil.rmtree(link.resolve())
-        link.unlink()
+        self.lines = [line for line in self.lines if f"/net/eth{index}" not in line]
 
     def unplug(self, index: int) -> None:
-        self.lend(index)
-        link = self.root / f"sys/bus/pci/devices/{NAMES[index]}"
-        shutil.rmtree(link.resolve())
-        link.unlink()
+        self.lines = [line for line in self.lines if NAMES[index] not in line]
 
 
 @pytest.fixture
@@ -98,6 +107,6 @@ def test_what_was_never_offered_is_not_made_up(tmp_path: Path) -> None:
 
 def test_what_a_container_has_makes_no_spec_stale(node: Node) -> None:
     node.lend(0)
-    discovery = discover(Host(node.root), ["nic"])
-    (comparison,) = compare(discovery, Registry.load([node.installed]), Host(node.root))
+    host = node.host()
+    (comparison,) = compare(discover(host, ["nic"]), Registry.load([node.installed]), host)
     assert comparison.findings == ()
