@@ -232,6 +232,15 @@ def test_an_interface_stays_while_an_rdma_device_in_software_works_over_it() -> 
     assert asked.edits.device_nodes == ()
 
 
+def test_the_device_of_a_function_that_a_container_has_stays_in_the_spec_and_is_not_offered_anew() -> None:
+    host = Host.load(HOSTS / "switchdev")
+    discovery = discover(host, ["rdma"])
+    assert why(discovery)["rocep8s0f0v2"].startswith("has its interface in another network namespace")
+    assert set(discovery.lent["host.local/rdma"]) == {"rocep8s0f0v2", "0000:08:00.4", "enp8s0f0np0-vf2"}
+    (asked,) = (one for one in discover(host, ["rdma"], include=["0000:08:00.4"]).found if not one.in_all)
+    assert (asked.name, len(asked.edits.device_nodes)) == ("rocep8s0f0v2", 2)
+
+
 def test_a_device_below_an_auxiliary_one_is_that_of_the_function() -> None:
     names = {one.name: one.names for one in discover(Host.load(HOSTS / "soft-roce"), ["nic"]).found}
     assert names["0000:2f:00.0"]["rdma"] == "rocep47s0f0"

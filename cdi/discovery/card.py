@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from cdi.discovery.found import Found, Skipped, present
 from cdi.discovery.movable import Judgement, Surroundings, judge
+from cdi.discovery.nic import AWAY
 from cdi.discovery.node import Node, NodeFault, edits_of, find_node
 from cdi.discovery.rdma import find_rdma_cm
 from cdi.discovery.sysfs import Kobject
@@ -54,8 +55,7 @@ def offer(  # noqa: PLR0913 - one argument a fact, all by keyword
     if cautions and not asked:
         return skipped(why=cautions[0], hint=f"--include {nic.name} offers it all the same")
     if nic.away:
-        why = "has its interface in another network namespace, that of a container for example"
-        return skipped(why=why, lent=(nic.name, *nic.names.values()))
+        return skipped(why=AWAY, lent=(nic.name, *nic.names.values()))
     parts = _Parts()
     try:
         _add_pass_through(host, nic, parts)

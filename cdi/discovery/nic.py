@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-__all__ = ["Nic", "read_nics"]
+__all__ = ["AWAY", "Nic", "read_nics"]
 
 from typing import TYPE_CHECKING, TypeVar, Union
 
@@ -21,6 +21,7 @@ from cdi.names import natural_key
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
+AWAY = "has its interface in another network namespace, that of a container for example"
 _NETWORK = 0x02  # base class: Ethernet, InfiniBand and other network controllers
 
 
