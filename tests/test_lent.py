@@ -40,7 +40,7 @@ class Node:
     """A host with two functions, and the specs that are kept for it; `look` is one look, long after the last."""
 
     def __init__(self, installed: Path) -> None:
-        self.lines = ["/proc/net/route = Iface", *function(0), *function(1)]
+        self.lines = ["/proc/net/route = Iface", "/sys/class/net/", *function(0), *function(1)]
         self.installed = installed
         self.keeper = Keeper(installed, TIMING)
         self.now = 0.0
