@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Literal
 
 from msgspec.structs import replace
 
-from cdi.discovery.addresses import is_link_local, is_swapped, parse_addresses, v4_of, v6_of
+from cdi.discovery.addresses import is_swapped, parse_addresses, v4_of, v6_of
 from cdi.discovery.connections import own_sockets, parse_connections
 from cdi.discovery.routes import parse_routes, parse_routes_v6
 from cdi.discovery.vfio_users import CONTAINED, is_node
@@ -143,13 +143,16 @@ class _Network:
 
 
 class _Addresses:
-    """Other addresses for those of a host, given out from 10.0.0.1 and 2001:db8::1 on."""
+    """Other addresses for those of a host, given out from 10.0.0.1 or 138.0.0.1 and from 2001:db8::1 on.
+
+    Kept are the first bit of IPv4, since default routes may go to one half of all addresses each, and those bits of
+    IPv6 that tell link-local addresses from others.
+    """
 
     def __init__(self, *, is_big: bool) -> None:
         self._order: Literal["big", "little"] = "big" if is_big else "little"
-        self._v4 = _Prefixes(32, 10 << 24 | 1)
-        self._v6 = _Prefixes(128, 0x20010DB8 << 96 | 1)
-        self._identifiers = _Prefixes(64, 1)  # of link-local addresses, the prefix of which is the same everywhere
+        self._v4 = _Prefixes(32, first=10 << 24 | 1, kept=1)
+        self._v6 = _Prefixes(128, first=0x20010DB8 << 96 | 1, kept=10)
 
     def end(self, address: str, *, swapped: bool) -> str:
         """Return another address for one of a connection."""
@@ -161,23 +164,11 @@ class _Addresses:
     def v4(self, address: str, length: int = 32) -> str:
         """Return another address of IPv4, or another network of this length, as the files write it."""
         number = int.from_bytes(bytes.fromhex(address), self._order)
-        if _stays(number, length):
-            return address
         return self._v4.other(number, length).to_bytes(4, self._order).hex().upper()
 
     def v6(self, address: str, length: int = 128) -> str:
         """Return another address of IPv6, or another network of this length."""
-        number = int(address, 16)
-        if _stays(number, length):
-            return address
-        if is_link_local(address):
-            return address[:16] + f"{self._identifiers.other(number % (1 << 64), max(length - 64, 0)):016x}"
-        return f"{self._v6.other(number, length):032x}"
-
-
-def _stays(number: int, length: int) -> bool:
-    """Return whether it is no address, or the network of a default route."""
-    return not number or length <= 1
+        return f"{self._v6.other(int(address, 16), length):032x}"
 
 
 def _is_big(text: str) -> bool:
@@ -187,22 +178,26 @@ def _is_big(text: str) -> bool:
 
 
 class _Prefixes:
-    """Numbers of some bits that agree in as many first bits as those that they replace, the first one of them given.
+    """Numbers of some bits that agree in as many first bits as those that they replace; some of these are kept.
 
-    Of the two ways on after each prefix, the one that turns up first is the one that leads to the given number.
+    Of the two ways on after each prefix, the one that turns up first becomes the one that leads to the number `first`.
     """
 
-    def __init__(self, bits: int, first: int) -> None:
+    def __init__(self, bits: int, *, first: int, kept: int) -> None:
         self._bits = bits
         self._first = first
+        self._kept = kept
         self._taken: dict[tuple[int, int], int] = {}
 
     def other(self, number: int, length: int) -> int:
-        """Return the number that replaces this one, zeros after `length` bits."""
+        """Return the number that replaces this one, zeros after `length` bits; 0, which is no address, for itself."""
+        if not number and length == self._bits:
+            return number
         result = 0
         for place in range(length):
             shift = self._bits - 1 - place
             prefix, bit = number >> shift + 1, number >> shift & 1
-            turned = bit ^ self._taken.setdefault((place, prefix), bit)
-            result = result << 1 | (self._first >> shift & 1) ^ turned
+            if place >= self._kept:
+                bit ^= self._taken.setdefault((place, prefix), bit) ^ self._first >> shift & 1
+            result = result << 1 | bit
         return result << self._bits - length

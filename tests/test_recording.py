@@ -23,7 +23,7 @@ def test_addresses_are_replaced_and_stay_consistent() -> None:
     assert "/sys/devices/virtual/net/enx020000000001/address = 02:00:00:00:00:01\n" in text
     assert "/sys/class/net/enx020000000001 -> ../../devices/virtual/net/enx020000000001\n" in text
     assert "/sys/class/net/lo/address = 00:00:00:00:00:00\n" in text
-    assert "eth0\\t00000000\\t0100000A\\t0003" in text
+    assert "eth0\\t00000000\\t0100008A\\t0003" in text
 
 
 def test_a_host_with_nothing_gives_a_snapshot_too() -> None:

@@ -91,8 +91,9 @@ def _likely(text: str, sockets: frozenset[str]) -> Iterator[list[str]]:
     end = 0
     for match in re.finditer("|".join(wanted), text):
         if match.start() >= end:
-            end = text.find("\n", match.end()) % (len(text) + 1)
-            yield text[text.rfind("\n", 0, match.start()) + 1 : end].split()
+            start, newline = text.rfind("\n", 0, match.start()) + 1, text.find("\n", match.end())
+            end = newline if newline >= 0 else len(text)
+            yield text[start:end].split()
 
 
 def own_sockets(host: Host) -> tuple[frozenset[str], list[str]]:
