@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Literal
 from msgspec.structs import replace
 
 from cdi.discovery.addresses import is_swapped, parse_addresses, v4_of, v6_of
-from cdi.discovery.connections import own_sockets, parse_connections
+from cdi.discovery.connections import own_sockets, parse_connections, ssh_ports
 from cdi.discovery.routes import parse_routes, parse_routes_v6
 from cdi.discovery.vfio_users import CONTAINED, is_node
 from cdi.host import Host
@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from cdi.host.tree import Entry
 
 _OF_A_PROCESS = re.compile(r"/proc/(self|[0-9]+)/(?!net/)(.*)")
+_LEFT_OUT = re.compile(rf"{_OF_A_PROCESS.pattern}|/etc/ssh(/|$)")
 _OF_PROC = re.compile(r"/proc/[^/]+")
 _SAID = re.compile(r"^(?:Name|NSpid):.*\n", re.MULTILINE)  # of a status
 _TABLE = re.compile(r"/proc/(?:1/)?net/(if_inet6|ipv6_route|route|tcp6?)")
@@ -40,12 +41,11 @@ def redacted(entries: Mapping[str, Entry]) -> dict[str, Entry]:
     tells that, and that others could not be looked at. Addresses become others, of which any two agree in as many bits
     as before, so that they belong to the same routes.
     """
-    kept = {path: entry for path, entry in entries.items() if not (_OF_A_PROCESS.match(path) or _is_bare(path, entry))}
+    kept = {path: entry for path, entry in entries.items() if not (_LEFT_OUT.match(path) or _is_bare(path, entry))}
     kept |= dict(_users(entries))
     tables = {path: match[1] for path in sorted(kept) if (match := _TABLE.fullmatch(path))}
     texts = {path: kept[path].content.decode("utf-8", "replace") for path in tables}
-    sockets, _ = own_sockets(Host(source=Tree(entries)))
-    network = _Network([(tables[path], text) for path, text in texts.items()], sockets)
+    network = _Network([(tables[path], text) for path, text in texts.items()], Host(source=Tree(entries)))
     for path, text in texts.items():
         lines = network.lines(tables[path], text)
         kept[path] = replace(kept[path], content="".join(f"{line}\n" for line in lines).encode())
@@ -80,14 +80,15 @@ def _users(entries: Mapping[str, Entry]) -> Iterator[tuple[str, Entry]]:
 class _Network:
     """The tables of one host, less what its connections do not need, with other addresses."""
 
-    def __init__(self, tables: Collection[tuple[str, str]], sockets: frozenset[str]) -> None:
-        self._sockets = sockets
+    def __init__(self, tables: Collection[tuple[str, str]], host: Host) -> None:
+        self._sockets, _ = own_sockets(host)
+        self._ports = ssh_ports(host)
         self._known = {one for table, text in tables if table == "if_inet6" for one, _ in parse_addresses(text)}
         self._ends = {
             v4_of(end) or v6_of(end, swapped=self._is_swapped(one))
             for table, text in tables
             if table in {"tcp", "tcp6"}
-            for one in parse_connections(text, sockets)
+            for one in self._parse(text)
             for end in (one.local, one.remote)
         }
         self._addresses = _Addresses(is_big=any(_is_big(text) for table, text in tables if table == "route"))
@@ -103,6 +104,9 @@ class _Network:
         """Yield what remains of a table."""
         return self._ways[table](text)
 
+    def _parse(self, text: str) -> Iterator[Connection]:
+        return parse_connections(text, self._sockets, self._ports)
+
     def _is_swapped(self, connection: Connection) -> bool:
         return is_swapped(connection.local, self._known)
 
@@ -111,7 +115,7 @@ class _Network:
 
     def _connections(self, text: str) -> Iterator[str]:
         yield from text.splitlines()[:1]
-        for number, one in enumerate(dict.fromkeys(parse_connections(text, self._sockets))):
+        for number, one in enumerate(dict.fromkeys(self._parse(text))):
             swapped = self._is_swapped(one)
             local, remote = (self._addresses.end(end, swapped=swapped) for end in (one.local, one.remote))
             yield f"{number:4}: {local}:{one.ports[0]} {remote}:{one.ports[1]} {_REST}"

@@ -205,6 +205,27 @@ def test_our_own_session_counts_whatever_its_port() -> None:
     )
 
 
+@pytest.mark.parametrize(
+    "config",
+    [
+        "/etc/ssh/sshd_config = Port 2222",
+        "/etc/ssh/sshd_config.d/50-port.conf = port=2222",
+        '/etc/ssh/sshd_config = "#Port 23\\nUseDNS no\\n  ListenAddress\\t[2001:db8::1]:2222\\n"',
+    ],
+)
+def test_the_server_may_have_another_port(config: str) -> None:
+    others = tcp(f"{PORT_2222} 5", path="/proc/1/net/tcp")
+    assert carriers(ROUTED, others, f"{config}\n") == {**DEFAULT_CARRIER, "eth1": SSH}
+    assert carriers(ROUTED, others, f"{config}\n".replace("2222", "2223")) == DEFAULT_CARRIER
+
+
+def test_tables_of_the_same_namespace_are_read_once() -> None:
+    other = routes(MANAGEMENT, path="/proc/1/net/route") + tcp(LOGIN, path="/proc/1/net/tcp")
+    spaces = "/proc/self/ns/net -> net:[7]\n/proc/1/ns/net -> net:[7]\n"
+    assert carriers(routes(DEFAULT), other, spaces) == DEFAULT_CARRIER
+    assert carriers(routes(DEFAULT), other, spaces.replace("7", "8", 1)) == {**DEFAULT_CARRIER, "eth1": SSH}
+
+
 def test_a_snapshot_has_no_process_and_no_other_connection() -> None:
     others = (f"{PORT_2222} 777", "0501A8C0:01BB 2A2A2A2A:D2F4 01 5", "0501A8C0:2328 00000000:0000 0A 6")
     other_route = "eth1 00007B0A 00000000 0000FFFF"

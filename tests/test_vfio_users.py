@@ -22,7 +22,8 @@ from cdi.upkeep.pace import Timing
 if TYPE_CHECKING:
     from cdi.model import Spec
 
-TREE = (Path(__file__).parent.parent / "spec-examples/hosts/vfio-in-use/host.tree").read_text()
+HOSTS = Path(__file__).parent.parent / "spec-examples/hosts"
+TREE = (HOSTS / "vfio-in-use/host.tree").read_text()
 # As it was before the virtual machine of the host was started.
 BEFORE = TREE.replace("/proc/2317/fd/31 -> /dev/vfio/120\n", "").replace(
     "/0000:3b:02.0/enable = 1\n", "/0000:3b:02.0/enable = 0\n"
@@ -96,6 +97,23 @@ def test_it_is_offered_by_name_with_a_warning_and_not_in_all(family: str, name: 
     discovery = discover(Host.from_tree(TREE), [family], include=[name])
     found = next(one for one in discovery.found if one.name == "0000:3b:02.0")
     assert (OF_HOST in found.warnings, found.in_all) == (True, False)
+
+
+@pytest.mark.parametrize(
+    ("host", "family", "bdf", "group"),
+    [("qat", "intel-qat", "0000:6b:00.1", "300"), ("flex-sriov", "intel-gpu", "0000:4d:00.3", "122")],
+)
+def test_families_of_vendors_keep_it_too(host: str, family: str, bdf: str, group: str) -> None:
+    before = Host.load(HOSTS / host)
+    place = before.resolve(f"/sys/bus/pci/devices/{bdf}")
+    used = f"{place}/enable = 1\n" + process(7, "qemu", f"/dev/vfio/{group}")
+    after = Host.from_tree((HOSTS / host / "host.tree").read_text() + used)
+    free, taken = ({one.names["bdf"] for one in discover(each, [family]).found} for each in (before, after))
+    assert free - taken == {bdf}
+    (skipped,) = (one for one in discover(after, [family]).skipped if one.what == bdf)
+    assert (skipped.why, bdf in skipped.lent) == ("is used by process 7 (qemu)", True)
+    (asked,) = (one for one in discover(after, [family], include=[bdf]).found if one.names["bdf"] == bdf)
+    assert (asked.attributes["usedBy"], asked.in_all) == ("process 7 (qemu)", False)
 
 
 def test_nobody_looks_at_processes_where_no_function_is_open() -> None:

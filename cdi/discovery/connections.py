@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-__all__ = ["Connection", "own_sockets", "parse_connections", "read_connections"]
+__all__ = ["Connection", "own_sockets", "parse_connections", "read_connections", "ssh_ports"]
 
 import re
 from typing import TYPE_CHECKING
@@ -19,6 +19,8 @@ if TYPE_CHECKING:
     from cdi.host import Host
 
 _SSH = "0016"  # 22, of this host; of storage the port is the other host's
+_CONFIGS = ("/etc/ssh/sshd_config", "/etc/ssh/sshd_config.d/*.conf")
+_PORT = re.compile(r"^\s*(?:Port[\s=]+|ListenAddress[\s=]+\S+:)([0-9]{1,5})\b", re.IGNORECASE | re.MULTILINE)
 _STORAGE = {
     "01BD": "SMB storage",  # 445
     "0801": "NFS storage",  # 2049
@@ -55,45 +57,63 @@ class Connection(msgspec.Struct, frozen=True):
 def read_connections(host: Host) -> tuple[list[Connection], list[str]]:
     """Return the connections that the host should not lose, and what could not be read."""
     sockets, hidden = own_sockets(host)
+    ports = ssh_ports(host)
     found: dict[Connection, None] = {}
     failures: list[str] = []
     for file in ("tcp", "tcp6"):
         texts, failed = read_tables(host, file)
         failures += failed
         for text in texts:
-            found |= dict.fromkeys(parse_connections(text, sockets))
+            found |= dict.fromkeys(parse_connections(text, sockets, ports))
     return list(found), failures if any(one.ports[0] == _SSH for one in found) else [*failures, *hidden]
 
 
-def parse_connections(text: str, sockets: frozenset[str] = frozenset()) -> Iterator[Connection]:
-    """Yield the connections to port 22 or of one of these sockets (by inode), which is SSH too, and those to storage.
+def parse_connections(
+    text: str, sockets: frozenset[str] = frozenset(), ports: frozenset[str] = frozenset({_SSH})
+) -> Iterator[Connection]:
+    """Yield the connections by SSH, to these ports of this host or of these sockets (by inode), and those to storage.
 
     sl  local_address rem_address   st tx_queue rx_queue tr tm->when retrnsmt   uid  timeout inode
      1: 020200C0:0016 076433C6:D2F4 01 00000000:00000000 02:000A7A4E 00000000     0        0 21311 4 …
 
     Those of a host with itself do not count.
     """
-    for fields in _likely(text, sockets):
+    for fields in _likely(text, ports, sockets):
         if len(fields) < _FIELDS or fields[3] != _ESTABLISHED:
             continue
         local, remote = _END.fullmatch(fields[1]), _END.fullmatch(fields[2])
         if local is None or remote is None or local[1] == remote[1]:
             continue
-        if local[2] == _SSH or fields[9] in sockets:
+        if local[2] in ports or fields[9] in sockets:
             yield Connection(local[1], remote[1])
         elif remote[2] in _STORAGE:
             yield Connection(local[1], remote[1], ("0000", remote[2]))
 
 
-def _likely(text: str, sockets: frozenset[str]) -> Iterator[list[str]]:
+def _likely(text: str, ports: frozenset[str], sockets: frozenset[str]) -> Iterator[list[str]]:
     """Yield the lines, as fields, that have such a port or inode anywhere: of a hundred thousand lines a few."""
-    wanted = [f":(?:{'|'.join((_SSH, *_STORAGE))}) ", *(f" {inode} " for inode in sockets)]
+    wanted = [f":(?:{'|'.join((*ports, *_STORAGE))}) ", *(f" {inode} " for inode in sockets)]
     end = 0
     for match in re.finditer("|".join(wanted), text):
         if match.start() >= end:
             start, newline = text.rfind("\n", 0, match.start()) + 1, text.find("\n", match.end())
             end = newline if newline >= 0 else len(text)
             yield text[start:end].split()
+
+
+def ssh_ports(host: Host) -> frozenset[str]:
+    """Return the ports of the SSH server, 22 and those that it is configured to have, as the tables write them.
+
+    /etc/ssh/sshd_config.d/port.conf    Port 2222
+    """
+    ports = {_SSH}
+    for pattern in _CONFIGS:
+        try:
+            for path in host.glob(pattern):
+                ports |= {f"{int(port):04X}" for port in _PORT.findall(host.read_text(path))}
+        except HostError:  # for root alone; then there is our own session
+            continue
+    return frozenset(ports)
 
 
 def own_sockets(host: Host) -> tuple[frozenset[str], list[str]]:

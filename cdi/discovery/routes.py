@@ -81,13 +81,22 @@ def read_tables(host: Host, file: str) -> tuple[list[str], list[str]]:
     """Return a table of the kernel, as it is for us and for process 1, and what could not be read."""
     texts: list[str] = []
     failures: list[str] = []
-    for directory in _NET:
+    for directory in _directories(host):
         try:
             texts.append(host.read_text(f"{directory}/{file}", limit=_LIMIT))
         except HostError as error:
             if not error.missing:
                 failures.append(error.message)
     return texts, failures
+
+
+def _directories(host: Host) -> tuple[str, ...]:
+    """Return where tables are: of process 1, too, unless that is in our network namespace, as far as we may know."""
+    try:
+        is_one = host.readlink("/proc/self/ns/net") == host.readlink("/proc/1/ns/net")
+    except HostError:
+        is_one = False
+    return _NET[:1] if is_one else _NET
 
 
 def parse_routes(text: str) -> Iterator[Route]:

@@ -13,9 +13,9 @@ from tests.test_carriers import address, file, routes, swapped, tcp
 
 # Few values for each byte, so that addresses share networks of all lengths.
 BYTES = st.sampled_from((0, 1, 9, 0x0A, 0x7F, 0x80, 0xC0, 0xC1, 0xFE, 0xFF))
-V4 = st.lists(BYTES, min_size=4, max_size=4).map(bytes)
+V4 = st.lists(BYTES, min_size=4, max_size=4).filter(any).map(bytes)
 V6 = st.one_of(
-    st.lists(BYTES, min_size=16, max_size=16).map(bytes),
+    st.lists(BYTES, min_size=16, max_size=16).filter(any).map(bytes),
     st.lists(BYTES, min_size=8, max_size=8).map(lambda end: bytes([0xFE, 0x80, 0, 0, 0, 0, 0, 0, *end])),
 )
 NAMES = st.sampled_from(("eth0", "eth1", "eth2", "eth3"))
