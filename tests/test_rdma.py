@@ -182,6 +182,14 @@ def test_a_bond_of_two_ports_is_one_device_over_the_bond() -> None:
 # What is not there, or not for containers
 
 
+def test_interfaces_are_offered_where_rdma_devices_cannot_be_read() -> None:
+    text = FUNCTION + f"/sys/class/net/ib0 -> ../..{CARD[4:]}/net/ib0\n{CARD}/net/ib0/type = 32\n"
+    text += f"{CARD}/net/ib0/device -> ../../../0000:17:00.0\n/sys/class/infiniband/ ! EACCES\n"
+    discovery = look(text, "netdev", "nic", "rdma")
+    assert [(one.family, one.name) for one in discovery.found] == [("netdev", "ib0"), ("nic", "0000:17:00.0")]
+    assert [problem.message.partition(":")[0] for problem in discovery.problems] == ["rdma"]
+
+
 def test_a_class_entry_that_leads_nowhere_is_no_device() -> None:
     assert read(f"/sys/class/infiniband/mlx5_0 -> ../..{CARD[4:]}/infiniband/mlx5_0\n") == {}
 

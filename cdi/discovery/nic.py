@@ -4,6 +4,7 @@ from __future__ import annotations
 
 __all__ = ["AWAY", "Nic", "read_nics"]
 
+from contextlib import suppress
 from typing import TYPE_CHECKING, TypeVar, Union
 
 import msgspec
@@ -101,10 +102,12 @@ def read_nics(host: Host) -> tuple[Nic, ...]:
     for interface in around.by_name.values():
         if interface.name not in ends.values() and _is_of_card(interface):
             _add(interfaces, _owner(interface.path), interface)
-    for device in host.once(read_rdma):
-        _add(rdma, _owner(device.path), device)
-    for vdpa_device in host.once(read_vdpa):
-        _add(vdpa, _owner(vdpa_device.path), vdpa_device)
+    with suppress(HostError):  # the family of RDMA devices says so
+        for device in host.once(read_rdma):
+            _add(rdma, _owner(device.path), device)
+    with suppress(HostError):
+        for vdpa_device in host.once(read_vdpa):
+            _add(vdpa, _owner(vdpa_device.path), vdpa_device)
     owned = {**interfaces, **rdma, **vdpa}
     functions = dict(_functions(host, {bdf for bdf, _ in owned}))
     indexes = read_indexes(host, functions.values())
