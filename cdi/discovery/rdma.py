@@ -118,7 +118,8 @@ def read_rdma(host: Host) -> tuple[RdmaDevice, ...]:
 
 def find_rdma_cm(host: Host) -> Node:
     """Return the node of the connection manager, which all RDMA devices share; raise `NodeFault`."""
-    return _find_node(host, f"/sys/class/misc/{_CM}", _CM)
+    sysfs = f"/sys/class/misc/{_CM}"
+    return _find_node(host, sysfs, _CM) if host.exists(sysfs) else find_node(host, path=f"/dev/infiniband/{_CM}")
 
 
 def is_exclusive(host: Host) -> bool:
@@ -135,8 +136,6 @@ def _find_node(host: Host, sysfs: str, leaf: str) -> Node:
     Old kernels name it without its directory, DEVNAME=uverbs0, and a rule of udev puts it, or a link to it, there.
     """
     usual = f"/dev/infiniband/{leaf}"
-    if not host.exists(sysfs):
-        return find_node(host, path=usual)
     try:
         return replace(find_node(host, sysfs=sysfs, path=usual), path=usual)
     except NodeFault:
