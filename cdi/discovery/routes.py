@@ -25,9 +25,6 @@ _DIGITS = re.compile(r"[0-9A-Fa-f]+")
 _V4_FIELDS = 8
 _V6_FIELDS = 10
 _V6_BITS = 128
-# Routes to half of all addresses are how VPN clients override a default route without replacing it.
-_DEFAULT__NETWORKS = {0, 0x80, 1 << _V6_BITS - 1}
-_DEFAULT_LENGTH = 1
 
 
 class Route(msgspec.Struct, frozen=True, kw_only=True):
@@ -51,8 +48,8 @@ class Route(msgspec.Struct, frozen=True, kw_only=True):
 
     @property
     def is_default(self) -> bool:
-        """Whether everything goes there, or one half of everything."""
-        return self.length <= _DEFAULT_LENGTH and self.network in _DEFAULT__NETWORKS
+        """Whether everything goes there, or one half: so VPN clients override a default route without replacing it."""
+        return self.length <= 1
 
     def holds(self, address: int) -> bool:
         """Return whether an address of its version belongs to it."""
