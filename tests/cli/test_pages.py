@@ -26,6 +26,7 @@ CONSOLE = re.compile(r"^```console\n(.*?)^```$", re.MULTILINE | re.DOTALL)
         "docs/exit-codes",
         "docs/freshness",
         "docs/json",
+        "docs/nics",
         "docs/profiles",
         "docs/runtimes",
     ],
