@@ -29,6 +29,7 @@ CONSOLE = re.compile(r"^```console\n(.*?)^```$", re.MULTILINE | re.DOTALL)
         "docs/nics",
         "docs/profiles",
         "docs/runtimes",
+        "docs/safety",
     ],
 )
 def test_examples_of_a_page_print_what_it_says(page: str, tmp_path: Path) -> None:
