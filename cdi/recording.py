@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
 _LIMIT = 1 << 20
+_TABLE_LIMIT = 64 << 20  # of what redaction leaves little
 _EXECUTABLE, _PROGRAM_MODE = 0o111, 0o755
 _OF_THE_KERNEL = ("/sys", "/proc", "/dev")
 # Read besides what discovery reads, since it says why a device was not found.
@@ -71,7 +72,7 @@ class Recorder:
 
     def __init__(self, source: Source) -> None:
         self._source = source
-        self._read: dict[str, int] = {}
+        self._read: set[str] = set()
         self._listed: set[str] = set()
         self._seen: set[str] = set()
 
@@ -80,7 +81,7 @@ class Recorder:
 
     def read(self, path: str, limit: int) -> bytes:
         """Return the content of a regular file of at most `limit` bytes."""
-        self._read[path] = max(limit, self._read.get(path, _LIMIT))
+        self._read.add(path)
         return self._source.read(path, limit)
 
     def listdir(self, path: str) -> list[str]:
@@ -119,7 +120,7 @@ class Recorder:
         for path in sorted(self._listed):
             self._add_names(self._trace(path, entries), entries)
         for path in sorted(self._read):
-            self._add_content(self._trace(path, entries), entries, self._read[path])
+            self._add_content(self._trace(path, entries), entries)
         return entries
 
     def _trace(self, path: str, entries: dict[str, Entry]) -> str:
@@ -172,7 +173,8 @@ class Recorder:
             for name in names:
                 self._describe(f"{place.rstrip('/')}/{name}", entries)
 
-    def _add_content(self, place: str, entries: dict[str, Entry], limit: int) -> None:
+    def _add_content(self, place: str, entries: dict[str, Entry]) -> None:
+        limit = _TABLE_LIMIT if place.startswith("/proc/") else _LIMIT
         try:
             content = self._source.read(place, limit)
         except OSError as error:

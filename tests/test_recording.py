@@ -65,3 +65,11 @@ def test_programs_stay_programs() -> None:
 def test_release_of_the_kernel_stays() -> None:
     text = "/proc/sys/kernel/osrelease = 5.15.167.4-microsoft-standard-WSL2\n"
     assert text in snapshot(Host.from_tree(text))
+
+
+def test_of_a_long_table_of_connections_the_needed_ones_are_there() -> None:
+    other = "   1: 0501A8C0:01BB 0901A8C0:D2F4 01 0:0 0:0 0 0 0 7 1 0000000000000000 20 4 1 10 -1 \\n"
+    table = "head\\n" + other * 20000 + "   2: 0501A8C0:0016 0901A8C0:D2F4 01 0:0 0:0 0 0 0 8 1\\n"
+    text = snapshot(Host.from_tree(f'/sys/class/net/eth0/\n/proc/net/tcp = "{table}"\n'))
+    assert ":0016 " in text
+    assert len(text) < 2000
