@@ -124,6 +124,13 @@ def test_a_link_to_the_node_of_an_old_kernel_is_a_node_in_containers() -> None:
     assert (one.path, one.host_path) == ("/dev/infiniband/uverbs0", "/dev/uverbs0")
 
 
+def test_where_dev_is_not_to_be_seen_the_nodes_of_old_kernels_are_where_rules_put_them() -> None:
+    lines = (device("mlx4_0") + node("uverbs0", "mlx4_0", name="uverbs0")).splitlines()
+    host = Host.from_tree("\n".join(line for line in lines if not line.startswith("/dev/"))).with_nodes()
+    (one,) = read_rdma(host)[0].nodes
+    assert (one.path, one.host_path) == ("/dev/infiniband/uverbs0", "/dev/infiniband/uverbs0")
+
+
 @pytest.mark.parametrize("name", ["infiniband/uverbs0", "uverbs0"])
 def test_the_node_of_another_device_is_not_taken_for_it(name: str) -> None:
     text = device("mlx5_0") + node("uverbs0", "mlx5_0", name=name)

@@ -137,7 +137,8 @@ def _find_node(host: Host, sysfs: str, leaf: str) -> Node:
     """
     usual = f"/dev/infiniband/{leaf}"
     try:
-        return replace(find_node(host, sysfs=sysfs, path=usual), path=usual)
+        node = find_node(host, sysfs=sysfs, path=usual)
+        return replace(node, path=usual, host_path=host.dev(usual) if node.stat.told else node.host_path)
     except NodeFault:
         placed = host.lookup(host.dev(usual), follow=False)
         if placed is None or not placed.is_node or placed.numbers != Kobject(host, sysfs).text("dev"):
