@@ -11,6 +11,7 @@ from cdi.discovery.carriers import read_carriers
 from cdi.discovery.connections import Connection, parse_connections
 from cdi.generation import generate
 from cdi.host import Host
+from cdi.problem import Problem
 from cdi.recording import snapshot
 from cdi.registry import Registry
 from cdi.upkeep import wanted
@@ -111,11 +112,9 @@ def test_answers_go_out_by_the_route_to_the_other_host() -> None:
 
 
 def test_a_connection_without_any_route_is_said() -> None:
-    found, failures = read_carriers(Host.from_tree(routes() + tcp(LOGIN)))
-    assert (found, failures) == (
-        {},
-        ("cannot tell which interface carries an SSH connection: no route leads to its addresses",),
-    )
+    found, problems = read_carriers(Host.from_tree(routes() + tcp(LOGIN)))
+    why = "cannot tell which interface carries an SSH connection: no route leads to its addresses"
+    assert (found, problems) == ({}, (Problem(severity="warning", rule="carrier-unknown", message=why),))
 
 
 def test_ipv4_in_the_table_of_ipv6() -> None:
@@ -199,9 +198,11 @@ PORT_2222 = "0501A8C0:08AE 0901A8C0:D2F4 01"
 def test_our_own_session_counts_whatever_its_port() -> None:
     ours, another = tcp(f"{PORT_2222} 777"), tcp(f"{PORT_2222} 778")
     assert carriers(ROUTED, ours, SESSION) == {**DEFAULT_CARRIER, "eth1": SSH}
-    assert read_carriers(Host.from_tree(ROUTED + another + SESSION)) == (
-        DEFAULT_CARRIER,
-        ("cannot tell by which interface you are logged in: cannot list '/proc/10/fd': permission denied",),
+    found, (problem,) = read_carriers(Host.from_tree(ROUTED + another + SESSION))
+    assert found == DEFAULT_CARRIER
+    assert (problem.rule, problem.message) == (
+        "host-unreadable",
+        "cannot tell by which interface you are logged in: cannot list '/proc/10/fd': permission denied",
     )
 
 

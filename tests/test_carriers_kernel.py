@@ -36,8 +36,8 @@ LOOK = """
 import json
 from cdi.discovery.carriers import read_carriers
 from cdi.host import Host
-carriers, failures = read_carriers(Host())
-print(json.dumps([carriers.get("guard0"), failures]))
+carriers, problems = read_carriers(Host())
+print(json.dumps([carriers.get("guard0"), [problem.message for problem in problems]]))
 """
 
 def seen(family, address, to, port, name):

@@ -10,6 +10,7 @@ from cdi.discovery.addresses import is_link_local, is_swapped, parse_addresses, 
 from cdi.discovery.connections import read_connections
 from cdi.discovery.routes import connected, read_routes, read_tables, toward
 from cdi.host import HostError
+from cdi.problem import Problem
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -19,8 +20,8 @@ if TYPE_CHECKING:
     from cdi.host import Host
 
 
-def read_carriers(host: Host) -> tuple[Mapping[str, str], tuple[str, ...]]:
-    """Return why the host needs which interfaces, and what could not be read.
+def read_carriers(host: Host) -> tuple[Mapping[str, str], tuple[Problem, ...]]:
+    """Return why the host needs which interfaces, and what could not be told.
 
     eth0    carries the IPv4 and IPv6 default route
     eth1    carries an SSH connection
@@ -34,18 +35,20 @@ def read_carriers(host: Host) -> tuple[Mapping[str, str], tuple[str, ...]]:
     failures += failed
     addresses = [pair for text in texts for pair in parse_addresses(text)]
     by_version = {version: [one for one in routes if one.version == version] for version in ("IPv4", "IPv6")}
+    problems = [Problem(severity="warning", rule="host-unreadable", message=failure) for failure in failures]
     for connection in sorted(connections, key=lambda one: one.what):
         what = connection.what
         names = _interfaces(connection, by_version, addresses)
         if not names:
-            failures.append(f"cannot tell which interface carries {what}: no route leads to its addresses")
+            message = f"cannot tell which interface carries {what}: no route leads to its addresses"
+            problems.append(Problem(severity="warning", rule="carrier-unknown", message=message))
         for name in sorted(names):
             carriers.setdefault(name, (what, f"carries {what}"))
     reasons = {name: f"carries {what}" for name, (what, _) in carriers.items()}
     for name, (_, what) in carriers.items():
         for upper, lower in _below(host, name):
             reasons.setdefault(lower, f"carries {upper}, which {what}")
-    return reasons, tuple(dict.fromkeys(failures))
+    return reasons, tuple(dict.fromkeys(problems))
 
 
 def _defaults(routes: Iterable[Route]) -> Iterator[tuple[str, str]]:

@@ -13,6 +13,7 @@ from cdi.discovery.carriers import read_carriers
 from cdi.discovery.net import Interface, read_interface
 from cdi.discovery.rdma import read_rdma
 from cdi.host import Host, HostError
+from cdi.problem import Problem  # noqa: TC001 - part of a struct
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -43,7 +44,7 @@ _FUNCTIONS = {"vf": "virtual function", "sf": "subfunction", None: "physical fun
 class Surroundings(msgspec.Struct, frozen=True, kw_only=True):
     """The interfaces of a host, and what each is judged by besides itself.
 
-    `unreadable` are interfaces with the reason, `failures` what else could not be read.
+    `unreadable` are interfaces with the reason, `problems` what else could not be told.
     """
 
     by_name: Mapping[str, Interface]
@@ -51,10 +52,10 @@ class Surroundings(msgspec.Struct, frozen=True, kw_only=True):
     carriers: Mapping[str, str]  # those that the host itself needs, and why
     emulated: Mapping[str, str]  # those that RDMA devices in software work over, and which
     unreadable: Mapping[str, str]
-    failures: tuple[str, ...]
+    problems: tuple[Problem, ...]
 
 
-NOWHERE = Surroundings(by_name={}, by_index={}, carriers={}, emulated={}, unreadable={}, failures=())
+NOWHERE = Surroundings(by_name={}, by_index={}, carriers={}, emulated={}, unreadable={}, problems=())
 
 
 class Judgement(msgspec.Struct, frozen=True, kw_only=True):
@@ -77,14 +78,14 @@ def read_surroundings(host: Host) -> Surroundings:
             continue
         if interface is not None:
             interfaces.append(interface)
-    carriers, failures = read_carriers(host)
+    carriers, problems = read_carriers(host)
     return Surroundings(
         by_name={interface.name: interface for interface in interfaces},
         by_index={interface.index: interface for interface in interfaces if interface.index is not None},
         carriers=carriers,
         emulated=_emulated(host),
         unreadable=unreadable,
-        failures=failures,
+        problems=problems,
     )
 
 

@@ -10,7 +10,6 @@ from cdi.discovery.found import Family, Found, Report, Skipped, present
 from cdi.discovery.movable import Judgement, judge, peer_of, read_surroundings
 from cdi.discovery.nic import Nic, read_nics
 from cdi.model import ContainerEdits, NetDevice
-from cdi.problem import Problem
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -26,8 +25,7 @@ def _discover(host: Host, wanted: frozenset[str]) -> Iterator[Report]:
     around = host.once(read_surroundings)
     for name, why in around.unreadable.items():
         yield Skipped(family=_NAME, what=name, why=why)
-    for failure in around.failures:
-        yield Problem(severity="warning", rule="host-unreadable", message=failure)
+    yield from around.problems
     cards = {interface.name: nic for nic in host.once(read_nics) for interface in nic.interfaces}
     for interface in around.by_name.values():
         judgement = judge(interface, around)

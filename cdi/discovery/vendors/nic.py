@@ -11,7 +11,6 @@ from cdi.discovery.found import Family, Report, Skipped
 from cdi.discovery.movable import read_surroundings
 from cdi.discovery.nic import read_nics
 from cdi.discovery.rdma import EXCLUSIVE, is_exclusive
-from cdi.problem import Problem
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -24,8 +23,7 @@ _KIND = "host.local/nic"
 
 def _discover(host: Host, wanted: frozenset[str]) -> Iterator[Report]:
     around = host.once(read_surroundings)
-    for failure in around.failures:
-        yield Problem(severity="warning", rule="host-unreadable", message=failure)
+    yield from around.problems
     nics = host.once(read_nics)
     for nic in nics:
         yield offer(host, nic, around, family=_NAME, kind=_KIND, wanted=wanted)
