@@ -252,6 +252,8 @@ class _Walk:
             if name == "..":
                 steps.up_to(max(len(steps.names) - 1, 0))
                 continue
+            if not pending and not follow:
+                return name
             try:
                 if steps.down(name):
                     continue
@@ -259,8 +261,6 @@ class _Walk:
                 if not missing or ".." in pending:
                     raise
                 return "/".join([name, *reversed(pending)])
-            if not pending and not follow:
-                return name
             target = _link_target(name, steps.fds[-1], last=not pending)
             if target is None:
                 return name
