@@ -25,6 +25,9 @@ from cdi.recording import snapshot
 HOSTS = Path(__file__).parent.parent / "spec-examples" / "hosts"
 # Nodes with faults, in the root of a driver, or where udev had them otherwise than the kernel (Linux 2.6).
 UNLIKE = {"broken", "nvidia-broken", "nvidia-split-root", "old-mlx4"}
+# Whose drivers leave it to programs to make nodes, as NVIDIA's does, which at least says what numbers they have.
+UNSEEN = {"nvidia-gdrcopy", "nvidia-gds", "nvidia-imex", "nvidia-management", "nvidia-nvswitch", "nvidia-tegra"}
+MODESET = "/dev/nvidia-modeset"
 TUN = r"""
 /sys/class/misc/tun -> ../../devices/virtual/misc/tun
 /sys/class/mem/kmsg -> ../../devices/virtual/mem/kmsg
@@ -158,6 +161,23 @@ def test_a_snapshot_without_dev_finds_the_same() -> None:
     assert discover(again) == discover(one)
 
 
+def test_nvidias_nodes_are_those_of_the_drivers_numbers() -> None:
+    text = bared((HOSTS / "t4-no-nvml" / "host.tree").read_text())
+    found = discover(Host.from_tree(text), ["nvidia-gpu"])
+    (gpu,), (shared,) = found.found, found.shared
+    assert gpu.edits.device_nodes[0] == DeviceNode(path="/dev/nvidia0", type="c", major=195, minor=0)
+    assert [(node.path, node.major, node.minor) for node in shared.edits.device_nodes] == [
+        ("/dev/nvidiactl", 195, 255),
+        ("/dev/nvidia-uvm", 241, 0),
+        ("/dev/nvidia-uvm-tools", 241, 1),
+    ]
+    said = [problem.message for problem in found.problems]
+    assert "nodes are those of the driver's numbers in /proc/devices: whether the host has them cannot be seen" in said
+    unloaded = text.replace("nvidia-uvm", "other")
+    (shared,) = discover(Host.from_tree(unloaded), ["nvidia-gpu"]).shared
+    assert [node.path for node in shared.edits.device_nodes] == ["/dev/nvidiactl"]
+
+
 def bared(text: str) -> str:
     """Return a host tree without its `/dev`, whose drivers left making nodes to the kernel, but for NVIDIA's."""
     lines = [line for line in text.splitlines() if not line.startswith("/dev/") or line.endswith("/")]
@@ -174,9 +194,9 @@ def nodes_of(found: Discovery) -> dict[tuple[str, str], tuple[DeviceNode, ...]]:
     nodes = {(part.family, part.name): part.edits.device_nodes for part in found.found}
     nodes |= {(part.family, ""): part.edits.device_nodes for part in found.shared}
     return {
-        (family, name): those
-        for (family, name), those in nodes.items()
-        if those and (not family.startswith("nvidia-") or family == "nvidia-wsl")
+        key: seen
+        for key, those in nodes.items()
+        if key[0] not in UNSEEN and (seen := tuple(node for node in those if node.path != MODESET))
     }
 
 

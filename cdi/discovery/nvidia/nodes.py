@@ -8,12 +8,12 @@ import re
 from typing import TYPE_CHECKING
 
 from cdi.discovery.drm import read_drm
-from cdi.discovery.node import NodeFault, find_node
+from cdi.discovery.node import Node, NodeFault, find_node
 from cdi.discovery.nvidia.procfs import majors
+from cdi.host import Stat
 
 if TYPE_CHECKING:
     from cdi.discovery.drm import Drm
-    from cdi.discovery.node import Node
     from cdi.host import Host
 
 # What every program that uses a GPU opens besides the GPU itself.
@@ -22,10 +22,11 @@ CONTROL_NODES = ("/dev/nvidiactl", "/dev/nvidia-modeset", "/dev/nvidia-uvm", "/d
 _GPU = re.compile(r"/dev/nvidia(\d+)")
 # By the names of a node, what /proc/devices calls its driver; one release of the driver has one of them.
 _DRIVERS = (
-    (re.compile(r"/dev/nvidia-uvm(-tools)?"), ("nvidia-uvm",)),
-    (re.compile(r"/dev/nvidia-caps/nvidia-cap\d+"), ("nvidia-caps",)),
-    (re.compile(r"/dev/nvidia(\d+|ctl)"), ("nvidia", "nvidia-frontend")),
+    (re.compile(r"/dev/nvidia-uvm(?P<minor>-tools)?"), ("nvidia-uvm",)),
+    (re.compile(r"/dev/nvidia-caps/nvidia-cap(?P<minor>\d+)"), ("nvidia-caps",)),
+    (re.compile(r"/dev/nvidia(?P<minor>\d+|ctl)"), ("nvidia", "nvidia-frontend")),
 )
+_MINORS = {None: 0, "-tools": 1, "ctl": 255}  # of nodes without a number in their names
 
 
 def find_nvidia_node(host: Host, path: str) -> Node:
@@ -37,6 +38,9 @@ def find_nvidia_node(host: Host, path: str) -> Node:
     try:
         return find_node(last, path=path)
     except NodeFault as fault:
+        told = _told(last, path) if not last.has_nodes else None
+        if told is not None:
+            return told
         if not first or last.lookup(path, follow=False) is not None:
             raise
         message = f"there is no {', nor '.join(place.dev(path) for place in (*first, last))}"
@@ -54,15 +58,37 @@ def number_fault(host: Host, node: Node) -> str | None:
 
     Numbers of nvidia-uvm and nvidia-caps are given out anew whenever their modules are loaded.
     """
-    known = majors(host)
-    names = next((names for pattern, names in _DRIVERS if pattern.fullmatch(node.path)), ())
-    expected = next((known[name] for name in names if name in known), None)
+    expected, _ = _numbers(host, node.path)
     if expected is not None and node.stat.major != expected:
         return f"{node.host_path} is {node.stat.numbers}, but the kernel has the driver as {expected}"
     gpu = _GPU.fullmatch(node.path)
     if gpu is not None and node.stat.minor != int(gpu[1]):
         return f"{node.host_path} is {node.stat.numbers}, not minor {gpu[1]}"
     return None
+
+
+def _told(host: Host, path: str) -> Node | None:
+    """Return a node that cannot be seen, by the numbers of its driver: sysfs does not know it, programs make it.
+
+    They make it when the driver is used first (nvidia-modprobe); that of nvidia-modeset only for who shows pictures.
+    """
+    major, minor = _numbers(host, path)
+    if major is None or minor is None:
+        return None
+    stat = Stat(type="c", mode=0, major=major, minor=minor, told=True)
+    return Node(path=path, host_path=host.dev(path), stat=stat, sysfs=None)
+
+
+def _numbers(host: Host, path: str) -> tuple[int | None, int | None]:
+    """Return the numbers that a node should have, as far as its name and the loaded driver tell."""
+    known = majors(host)
+    for pattern, names in _DRIVERS:
+        match = pattern.fullmatch(path)
+        if match is not None:
+            named = match["minor"]
+            minor = _MINORS[named] if named in _MINORS else int(named)
+            return next((known[name] for name in names if name in known), None), minor
+    return None, None
 
 
 def _places(host: Host) -> tuple[Host, ...]:

@@ -226,6 +226,9 @@ def _shared(host: Host, result: Survey) -> Iterator[Report]:
             yield driver_warning(
                 str(fault), "`nvidia-modprobe -u -c 0 -m`, run as root, makes the nodes that are missing"
             )
+    if any(node.stat.told for node in nodes):
+        message = "nodes are those of the driver's numbers in /proc/devices: whether the host has them cannot be seen"
+        yield driver_warning(message, "`nvidia-smi`, run as root on the host, makes those that are missing")
     for node in nodes:
         stale = number_fault(host, node)
         if stale is not None:
