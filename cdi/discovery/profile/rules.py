@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-__all__ = ["Fault", "faults_of"]
+__all__ = ["faults_of"]
 
 import re
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
+from cdi.discovery.form import Fault
 from cdi.discovery.profile.format import MountPattern, NodePattern, Profile, SharedParts, Subject
 from cdi.discovery.profile.pattern import fill, pattern_fault, placeholders, text_fault
 from cdi.names import class_fault, device_fault, split_kind, vendor_fault
@@ -22,14 +23,6 @@ _KEY = re.compile(r"[a-z][A-Za-z0-9]*")
 _PERMISSIONS = re.compile(r"r?w?m?")
 _ALWAYS = ("name", "n", "bdf")  # placeholders
 _SORTS = ("index", "bdf")  # of names that every device has, where there is such a thing
-
-
-class Fault(NamedTuple):
-    """A value that makes no sense: where it stands in its part of the profile, why, and the way out."""
-
-    where: str
-    message: str
-    hint: str | None = None
 
 
 def faults_of(part: object) -> Iterator[Fault]:
