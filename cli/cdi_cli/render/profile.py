@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from cdi.encode import dump
 from cdi_cli.render.table import table
-from cdi_cli.text import counted, paint, printable
+from cdi_cli.text import counted, paint, printable, problem_lines
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -16,18 +16,12 @@ if TYPE_CHECKING:
     from cdi_cli.commands.profile import Checked, Families, ProfileVerdict
     from cdi_cli.render import Look
 
-_STYLES = {"error": "red", "warning": "yellow"}
-
 
 def checked(answer: Checked, look: Look) -> Iterator[str]:
     """Yield the problems of each profile, or what it gives: devices, what it skips, and the spec."""
     for verdict in answer.profiles:
         for problem in verdict.problems:
-            line, severity = printable(problem.render(verdict.path)), f": {problem.severity}: "
-            style = paint(problem.severity, _STYLES[problem.severity], color=look.color)
-            yield line.replace(severity, f": {style}: ", 1) + "\n"
-            if problem.hint:
-                yield paint(f"    hint: {printable(problem.hint)}\n", "dim", color=look.color)
+            yield problem_lines(problem, verdict.path, color=look.color)
         if verdict.valid and not look.quiet:
             yield from _gives(verdict, look)
 

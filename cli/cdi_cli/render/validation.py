@@ -6,23 +6,22 @@ __all__ = ["text"]
 
 from typing import TYPE_CHECKING
 
-from cdi_cli.text import counted, paint, printable
+from cdi_cli.text import counted, paint, printable, problem_lines
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from cdi.problem import Problem
     from cdi_cli.commands.validate import Validation
     from cdi_cli.render import Look
 
-_STYLES = {"error": "red", "warning": "yellow"}
+_SEVERITIES = ("error", "warning")
 
 
 def text(answer: Validation, look: Look) -> Iterator[str]:
     """Yield the problems of each file, hints indented below, then a summary."""
     for verdict in answer.files:
         for problem in verdict.problems:
-            yield _line(verdict.path, problem, color=look.color)
+            yield problem_lines(problem, verdict.path, color=look.color)
         if look.verbose and verdict.valid:
             about = f"{verdict.kind}, {counted(verdict.devices, 'device')}, needs CDI {verdict.minimum_version}"
             yield f"{printable(verdict.path)}: {paint('valid', 'green', color=look.color)}: {about}\n"
@@ -30,16 +29,7 @@ def text(answer: Validation, look: Look) -> Iterator[str]:
         yield _summary(answer.summary)
 
 
-def _line(path: str, problem: Problem, *, color: bool) -> str:
-    line = printable(problem.render(path))
-    if color:
-        severity = f": {problem.severity}: "
-        line = line.replace(severity, f": {paint(problem.severity, _STYLES[problem.severity], color=True)}: ", 1)
-    hint = f"    hint: {printable(problem.hint)}\n" if problem.hint else ""
-    return f"{line}\n{paint(hint, 'dim', color=color and bool(hint))}"
-
-
 def _summary(summary: dict[str, int]) -> str:
-    found = [counted(summary[f"{severity}s"], severity) for severity in _STYLES if summary[f"{severity}s"]]
+    found = [counted(summary[f"{severity}s"], severity) for severity in _SEVERITIES if summary[f"{severity}s"]]
     valid = "all valid" if not summary["invalid"] else f"{summary['invalid']} invalid"
     return f"{counted(summary['files'], 'file')}, {valid}{''.join(f', {part}' for part in found)}\n"
