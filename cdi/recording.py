@@ -29,6 +29,7 @@ _BESIDES = (
     "/proc/devices",
     "/proc/misc",
     "/proc/sys/kernel/osrelease",
+    "/sys/bus/pci/devices/*/acpi_index",
     "/sys/bus/pci/devices/*/class",
     "/sys/bus/pci/devices/*/device",
     "/sys/bus/pci/devices/*/driver",
@@ -36,6 +37,7 @@ _BESIDES = (
     "/sys/bus/pci/devices/*/subsystem_vendor",
     "/sys/bus/pci/devices/*/vendor",
     "/sys/class/*",
+    "/sys/class/infiniband/*/ports/1/pkeys/0",
 )
 _HEADER = "# A host as recorded by `cdi snapshot`: addresses, serial numbers and UUIDs are replaced.\n"
 
@@ -49,7 +51,7 @@ def snapshot(host: Host) -> str:
     recorder = Recorder(host.source)
     seen = host.over(recorder)
     own, _ = host_families(seen)
-    discover(seen, [*families(), *(family.name for family in own.values())])  # also those that must be named
+    discover(seen, [*families(), *(family.name for _, family in own)])  # also those that must be named
     for pattern in _BESIDES:
         _read_all(seen, pattern)
     answers = {**nvml_files(seen), **udev_files(seen)}

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-__all__ = ["Discovery", "Family", "Found", "Shared", "Skipped", "discover", "families", "host_families"]
+__all__ = ["POOLS", "Discovery", "Family", "Found", "Shared", "Skipped", "discover", "families", "host_families"]
 
 import importlib
 from functools import cache
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
 
 from msgspec.structs import replace
 
@@ -18,15 +18,30 @@ from cdi.names import natural_key
 from cdi.problem import Problem
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping
+    from collections.abc import Callable, Iterable, Iterator, Mapping
 
     from cdi.discovery.found import Report
+    from cdi.discovery.pools import PoolList
     from cdi.host import Host
 
 _HERE = Path(__file__).parent
 _NO_RIGHT = ("permission denied", "operation not permitted")
 _UNREAD = frozenset({"host-unreadable", "nvml-failed"})  # problems that may hide devices
-_PROFILES = "/etc/cdi-tools/profiles.d"  # where a host has profiles of its own
+POOLS = "/etc/cdi-tools/pools.d"
+_T = TypeVar("_T")
+
+
+class _Files(NamedTuple):
+    """Files in which a host describes families of its own."""
+
+    place: str
+    endings: tuple[str, ...]
+    what: str
+    rule: str  # of what is wrong with them
+
+
+_PROFILES = _Files("/etc/cdi-tools/profiles.d", (".yaml",), "profiles", "profile-invalid")
+_POOLS = _Files(POOLS, (".yaml", ".json"), "pools", "pools-invalid")
 
 
 @cache
@@ -58,20 +73,22 @@ def discover(
     *,
     include: Iterable[str] = (),
     more: Iterable[Family] = (),
+    pools: Iterable[PoolList] = (),
 ) -> Discovery:
     """Return what a host has, of all families or of those named.
 
     A name may be that of a vendor and stands for its families then: `intel` for `intel-gpu` and `intel-npu`.
     Besides the package's own families there are those of the profiles in the host's `/etc/cdi-tools/profiles.d`
-    and those given as `more`; of two that are called the same, the last of these counts. `include` names devices
+    and those given as `more`; of two that are called the same, the last of these counts. The pools in
+    `/etc/cdi-tools/pools.d` are families as well, after those given as `pools`. `include` names devices
     that are offered even where a caution would keep them back, such as the network interface that has the default
     route. A family that fails is a problem, and hides no other. Raises `UsageError` for an unknown family.
     """
     host = host.remembering().with_nodes()
     problems: list[Problem] = []
-    own, faults = host_families(host)
+    own, faults = host_families(host, pools)
     problems += faults
-    given = {family.name: family for family in (*own.values(), *more)}
+    given = {family.name: family for family in (*(family for _, family in own), *more)}
     chosen = _chosen(families, given)
     wanted = frozenset(include)
     lists: dict[type, list[Report]] = {Found: [], Shared: [], Skipped: []}
@@ -101,34 +118,60 @@ def discover(
     )
 
 
-def host_families(host: Host) -> tuple[Mapping[str, Family], tuple[Problem, ...]]:
-    """Return the families of a host's own profiles by the path of each, and what is wrong with others."""
-    try:
-        names = [name for name in host.listdir(_PROFILES) if not name.startswith(".")]
-    except HostError as error:
-        unlisted = Problem(severity="warning", rule="host-unreadable", message=error.message)
-        return {}, () if error.missing else (unlisted,)
-    if not names:
-        return {}, ()
-    families, problems = _read_profiles(host, [f"{_PROFILES}/{name}" for name in names if name.endswith(".yaml")])
-    other = [f"{_PROFILES}/{name} is ignored: profiles end in .yaml" for name in names if name.endswith(".yml")]
-    ignored = [Problem(severity="warning", rule="profile-invalid", message=message) for message in other]
-    return families, (*problems, *ignored)
+def host_families(
+    host: Host, pools: Iterable[PoolList] = ()
+) -> tuple[tuple[tuple[str, Family], ...], tuple[Problem, ...]]:
+    """Return the families of a host's own profiles and pools, each with its file, and what is wrong with others.
 
-
-def _read_profiles(host: Host, paths: Iterable[str]) -> tuple[Mapping[str, Family], tuple[Problem, ...]]:
-    from cdi.discovery.profile import ProfileInvalid, family_of, parse_profile  # noqa: PLC0415 - as above
-
-    families: dict[str, Family] = {}
+    `pools` come before those of the host, and replace those of the same kind.
+    """
+    own: dict[str, Family] = {}
     problems: list[Problem] = []
+    paths = _listed(host, _PROFILES, problems)
+    if paths:
+        from cdi.discovery.profile import family_of, parse_profile  # noqa: PLC0415 - as above
+
+        own = {path: family_of(one) for path, one in _read(host, _PROFILES, paths, parse_profile, problems)}
+    given, paths = tuple(pools), _listed(host, _POOLS, problems)
+    if not paths and not given:
+        return tuple(own.items()), tuple(problems)
+    from cdi.discovery.pools import families_of_pools, parse_pools  # noqa: PLC0415 - as above
+
+    replaced = {one.pool.kind for each in given for one in each.pools}
+    found = [each.without(replaced) for _, each in _read(host, _POOLS, paths, parse_pools, problems)]
+    kinds = {family.kind: family.name for family in (*families().values(), *own.values())}
+    of_pools, faults = families_of_pools((*given, *found), kinds)
+    return (*own.items(), *of_pools), (*problems, *faults)
+
+
+def _listed(host: Host, files: _Files, problems: list[Problem]) -> list[str]:
+    """Return the paths of a host's own files of a sort, and note those that are not read."""
+    try:
+        names = [name for name in host.listdir(files.place) if not name.startswith(".")]
+    except HostError as error:
+        if not error.missing:
+            problems.append(Problem(severity="warning", rule="host-unreadable", message=error.message))
+        return []
+    for name in names:
+        if name.endswith(".yml"):
+            message = f"{files.place}/{name} is ignored: {files.what} end in {' or '.join(files.endings)}"
+            problems.append(Problem(severity="warning", rule=files.rule, message=message))
+    return [f"{files.place}/{name}" for name in names if name.endswith(files.endings)]
+
+
+def _read(
+    host: Host, files: _Files, paths: Iterable[str], parse: Callable[..., _T], problems: list[Problem]
+) -> Iterator[tuple[str, _T]]:
+    """Yield what each file says with its path, and note what is wrong with others."""
+    from cdi.discovery.form import FormInvalid  # noqa: PLC0415 - as above
+
     for path in paths:
         try:
-            families[path] = family_of(parse_profile(host.read_bytes(path), source=path))
-        except ProfileInvalid as error:
+            yield path, parse(host.read_bytes(path), source=path)
+        except FormInvalid as error:
             problems += error.placed()
         except HostError as error:
-            problems.append(Problem(severity="error", rule="profile-invalid", message=error.message))
-    return families, tuple(problems)
+            problems.append(Problem(severity="error", rule=files.rule, message=error.message))
 
 
 def _chosen(names: Iterable[str] | None, given: Mapping[str, Family]) -> list[Family]:

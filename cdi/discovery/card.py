@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
-__all__ = ["offer"]
+__all__ = ["Addition", "offer"]
 
 import json
 from functools import partial
 from typing import TYPE_CHECKING, Any
+
+import msgspec
+from msgspec import field
 
 from cdi.discovery.found import Found, Skipped, present
 from cdi.discovery.movable import Judgement, Surroundings, judge
@@ -26,6 +29,14 @@ if TYPE_CHECKING:
     from cdi.host import Host
 
 
+class Addition(msgspec.Struct, frozen=True, kw_only=True):
+    """What a device brings besides: nodes, entries of its information, and what is missing."""
+
+    nodes: tuple[Node, ...] = ()
+    info: dict[str, dict[str, str]] = field(default_factory=dict[str, "dict[str, str]"])
+    warnings: tuple[str, ...] = ()
+
+
 class _Parts:
     """What a function has, as it is collected; `info` is in the form of the SR-IOV network device plugin."""
 
@@ -39,7 +50,14 @@ class _Parts:
 
 
 def offer(  # noqa: PLR0913 - one argument a fact, all by keyword
-    host: Host, nic: Nic, around: Surroundings, *, family: str, kind: str, wanted: frozenset[str]
+    host: Host,
+    nic: Nic,
+    around: Surroundings,
+    *,
+    family: str,
+    kind: str,
+    wanted: frozenset[str],
+    besides: Addition | None = None,
 ) -> Found | Skipped:
     """Return the device that brings a function into a container, or why there is none.
 
@@ -78,6 +96,10 @@ def offer(  # noqa: PLR0913 - one argument a fact, all by keyword
     if not parts.said:
         why, hint = _nothing(nic, judged)
         return skipped(why=why, hint=hint)
+    if besides is not None:
+        parts.nodes += besides.nodes
+        parts.info |= besides.info
+        parts.warnings += besides.warnings
     return _found(nic, parts, cautions, family=family, kind=kind)
 
 
@@ -134,12 +156,14 @@ def _nothing(nic: Nic, judged: list[tuple[Interface, Judgement]]) -> tuple[str, 
         return fact, None
     if nic.function.driver is None:
         return "no driver is bound to it", f"echo {nic.function.bdf} > /sys/bus/pci/drivers_probe"
+    if not nic.function.is_network:
+        return f"its driver {nic.function.driver} makes no nodes of VFIO or UIO", "bind it to vfio-pci"
     return f"its driver {nic.function.driver} has made no interface", None
 
 
 def _found(nic: Nic, parts: _Parts, cautions: list[str], *, family: str, kind: str) -> Found:
     function = nic.function
-    variable = f"PCIDEVICE_{kind.upper().replace('.', '_').replace('-', '_').replace('/', '_')}"
+    variable = f"PCIDEVICE_{kind.upper().replace('.', '_').replace('/', '_')}"
     info = json.dumps({nic.name: {"generic": {"deviceID": nic.name}, **parts.info}}, sort_keys=True)
     own = ContainerEdits(
         env=(f"{variable}={nic.name}", f"{variable}_INFO={info}"),

@@ -56,6 +56,11 @@ class Interface(msgspec.Struct, frozen=True, kw_only=True):
         return parse_subfunction(self.path)
 
     @property
+    def link_type(self) -> str | None:
+        """`ether` or `infiniband`."""
+        return _LINK_TYPES.get(self.hardware or 0)
+
+    @property
     def attributes(self) -> dict[str, str | int | bool | None]:
         """What is known of it; what is not is None."""
         return {
@@ -64,7 +69,7 @@ class Interface(msgspec.Struct, frozen=True, kw_only=True):
             "speedMbps": self.speed,
             "mtu": self.mtu,
             "mac": self.mac,
-            "linkType": _LINK_TYPES.get(self.hardware or 0),
+            "linkType": self.link_type,
         }
 
 

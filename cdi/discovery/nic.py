@@ -11,7 +11,7 @@ import msgspec
 
 from cdi.discovery.movable import NOWHERE, read_surroundings, representors
 from cdi.discovery.net import Interface  # noqa: TC001 - msgspec reads the annotations
-from cdi.discovery.pci import Function, list_functions, parse_bdf, parse_subfunction, read_function
+from cdi.discovery.pci import NETWORK, Function, list_functions, parse_bdf, parse_subfunction, read_function
 from cdi.discovery.rdma import RdmaDevice, read_rdma
 from cdi.discovery.sriov import read_indexes
 from cdi.discovery.sysfs import Kobject
@@ -23,7 +23,6 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
 AWAY = "has its interface in another network namespace, that of a container for example"
-_NETWORK = 0x02  # base class: Ethernet, InfiniBand and other network controllers
 
 
 class Nic(msgspec.Struct, frozen=True, kw_only=True):
@@ -150,8 +149,7 @@ def _owner(path: str) -> _Owner | None:
 def _is_of_card(interface: Interface) -> bool:
     """Return whether an interface is the function's own, and not of something on a bus behind it, as USB."""
     function = interface.function
-    is_card = function is not None and (function.class_code or 0) >> 16 == _NETWORK
-    return is_card or (function is not None and interface.path == f"{function.path}/net/{interface.name}")
+    return function is not None and (function.is_network or interface.path == f"{function.path}/net/{interface.name}")
 
 
 def _add(owned: _Owned[_T], owner: _Owner | None, one: _T) -> None:
@@ -162,7 +160,7 @@ def _add(owned: _Owned[_T], owner: _Owner | None, one: _T) -> None:
 def _functions(host: Host, more: Iterable[str]) -> Iterator[tuple[str, Function]]:
     """Yield network cards by address, and the functions of these addresses."""
     more = set(more)
-    for function in list_functions(host, base_class=_NETWORK):
+    for function in list_functions(host, base_class=NETWORK):
         more.discard(function.bdf)
         yield function.bdf, function
     for bdf in more:

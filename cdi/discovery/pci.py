@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-__all__ = ["Function", "function_path", "list_functions", "parse_bdf", "parse_subfunction", "read_function"]
+__all__ = ["NETWORK", "Function", "function_path", "list_functions", "parse_bdf", "parse_subfunction", "read_function"]
 
 import re
 from typing import TYPE_CHECKING
@@ -23,6 +23,7 @@ _BDF = re.compile(r"[0-9a-f]{4,8}:[0-9a-f]{2}:[01][0-9a-f]\.[0-7]")
 _ROOT = re.compile(r"pci[0-9a-f]{4,8}:[0-9a-f]{2}")
 _SUBFUNCTION = re.compile(r"[A-Za-z0-9_]+\.sf\.[0-9]+")
 _DEVICES = "/sys/bus/pci/devices"
+NETWORK = 0x02  # base class
 
 
 class Function(msgspec.Struct, frozen=True, kw_only=True):
@@ -62,6 +63,11 @@ class Function(msgspec.Struct, frozen=True, kw_only=True):
             "deviceId": f"0x{self.device:04x}" if self.device is not None else None,
             "parentPciAddress": self.parent,
         }
+
+    @property
+    def is_network(self) -> bool:
+        """Whether it is an Ethernet, InfiniBand or other network controller, by its base class."""
+        return (self.class_code or 0) >> 16 == NETWORK
 
     @property
     def root(self) -> str | None:

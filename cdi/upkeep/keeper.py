@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from cdi.upkeep.pace import Timing
 
 _SUFFIXES = (".yaml", ".json")
-_UNKNOWN = frozenset({"profile-invalid", "host-unreadable"})  # problems that may hide families
+_UNKNOWN = frozenset({"profile-invalid", "pools-invalid", "host-unreadable"})  # problems that may hide families
 _LASTING = (FileConflict, SpecInvalid)  # to try again soon would not help
 _LOCK_S = 0.5  # of another writer; later we try again
 

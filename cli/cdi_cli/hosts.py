@@ -6,11 +6,13 @@ __all__ = [
     "DevRoot",
     "DriverRoot",
     "LibraryDirs",
+    "Pools",
     "Profiles",
     "host_of",
     "loaded",
     "notes_of",
     "own_families",
+    "own_pools",
     "refuse_conflicts",
 ]
 
@@ -27,6 +29,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from cdi.discovery import Family
+    from cdi.discovery.pools import PoolList
     from cdi.host import Host
     from cdi.model import Spec
     from cdi.registry import Registry
@@ -51,6 +54,10 @@ LibraryDirs = Annotated[
 Profiles = Annotated[
     list[str] | None,
     typer.Option("--profile", metavar="FILE", help="Look for what this profile describes, too.", show_default=False),
+]
+Pools = Annotated[
+    list[str] | None,
+    typer.Option("--pools", metavar="FILE", help="Make the pools of this file, too.", show_default=False),
 ]
 
 
@@ -78,6 +85,15 @@ def own_families(profiles: Sequence[str] | None) -> list[Family]:
     from cdi.discovery.profile import family_of, parse_profile  # noqa: PLC0415 - slow, and rarely used
 
     return [family_of(parse_profile(read(path), source=path)) for path in profiles]
+
+
+def own_pools(files: Sequence[str] | None) -> list[PoolList]:
+    """Return the pools of the files that `--pools` names."""
+    if not files:
+        return []
+    from cdi.discovery.pools import parse_pools  # noqa: PLC0415 - as above
+
+    return [parse_pools(read(path), source=path) for path in files]
 
 
 def loaded(settings: Settings, *, watch: bool = False) -> Registry:

@@ -32,7 +32,7 @@ from cdi.model import Spec  # noqa: TC001 - part of a struct
 from cdi.problem import Problem  # noqa: TC001 - as above
 from cdi.runtimes import Cap, find_runtimes, ignored_fields, newest_for
 from cdi.versions import lowest
-from cdi_cli.hosts import own_families
+from cdi_cli.hosts import own_families, own_pools
 
 if TYPE_CHECKING:
     from cdi.host import Host
@@ -129,6 +129,7 @@ class Making(msgspec.Struct, frozen=True, kw_only=True):
     families: list[str] | None = None
     include: list[str] | None = None
     profile: list[str] | None = None
+    pools: list[str] | None = None
     cdi_version: str | None = None
     compat: list[str] | None = None
     standing: bool = False
@@ -136,7 +137,13 @@ class Making(msgspec.Struct, frozen=True, kw_only=True):
 
     def made(self, host: Host) -> Made:
         """Return the specs for a host."""
-        discovery = discover(host, self.families or None, include=self.include or (), more=own_families(self.profile))
+        discovery = discover(
+            host,
+            self.families or None,
+            include=self.include or (),
+            more=own_families(self.profile),
+            pools=own_pools(self.pools),
+        )
         runtimes = find_runtimes(host) if _AUTO in (self.compat or ()) else None
         found = newest_for(runtimes) if runtimes is not None else Cap(version=None, notes=())
         known = {sort for one in discovery.found for sort in one.names}

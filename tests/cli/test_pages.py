@@ -27,6 +27,7 @@ CONSOLE = re.compile(r"^```console\n(.*?)^```$", re.MULTILINE | re.DOTALL)
         "docs/freshness",
         "docs/json",
         "docs/nics",
+        "docs/pools",
         "docs/profiles",
         "docs/runtimes",
         "docs/safety",

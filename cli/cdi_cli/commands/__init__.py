@@ -30,6 +30,7 @@ SECTIONS: dict[str, dict[str, Entry]] = {
         ),
         "generate": Entry("generate", "Write specs for the hardware of this host.", _DIRS),
         "profile": Entry("profile", "Check profiles of hardware, or list the families there are.", _HOST),
+        "pools": Entry("pools", "Check pools of network functions, and show what each has.", _HOST),
         "snapshot": Entry("snapshot", "Record this host as a text tree that --root can stand in for.", _HOST),
     },
     "Spec files": {

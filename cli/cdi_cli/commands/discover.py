@@ -13,7 +13,7 @@ from cdi.discovery import Discovery
 from cdi.discovery import discover as discover_on
 from cdi.errors import NothingFound
 from cdi_cli.answer import Answer
-from cdi_cli.hosts import DevRoot, DriverRoot, LibraryDirs, Profiles, host_of, own_families
+from cdi_cli.hosts import DevRoot, DriverRoot, LibraryDirs, Pools, Profiles, host_of, own_families, own_pools
 
 EXAMPLES = {"discover": "cdi discover\ncdi discover netdev -o json\ncdi --root host.tree discover"}
 
@@ -56,6 +56,7 @@ def discover(
     dev_root: DevRoot = None,
     library_search_path: LibraryDirs = None,
     profile: Profiles = None,
+    pools: Pools = None,
 ) -> Hardware:
     """Show the hardware that can be given to containers, and what was skipped.
 
@@ -64,6 +65,8 @@ def discover(
     Exit code: 0 something was found, 3 nothing.
     """
     host = host_of(ctx.obj, dev_root=dev_root, driver_root=driver_root, library_dirs=library_search_path)
-    discovery = discover_on(host, families or None, include=include or (), more=own_families(profile))
+    discovery = discover_on(
+        host, families or None, include=include or (), more=own_families(profile), pools=own_pools(pools)
+    )
     notes = tuple(problem.advice for problem in discovery.problems)
     return Hardware(discovery=discovery, all_families=not families, notes=notes)

@@ -19,6 +19,7 @@ from cdi_cli.hosts import (
     DevRoot,
     DriverRoot,
     LibraryDirs,
+    Pools,
     Profiles,
     host_of,
     loaded,
@@ -99,6 +100,7 @@ def generate(
     dev_root: DevRoot = None,
     library_search_path: LibraryDirs = None,
     profile: Profiles = None,
+    pools: Pools = None,
     name: Names = None,
     device_id: Annotated[
         list[str] | None,
@@ -138,6 +140,7 @@ def generate(
         families=chosen,
         include=include,
         profile=profile,
+        pools=pools,
         cdi_version=cdi_version,
         compat=compat or (["auto"] if (install or check) and cdi_version is None else None),
         choices={

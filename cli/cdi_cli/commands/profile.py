@@ -123,8 +123,8 @@ def profile(
 
 def _listed(host: Host) -> Families:
     own, problems = host_families(host)
-    paths = {family.name: path for path, family in own.items()}
-    every: dict[str, Family] = {**families(), **{family.name: family for family in own.values()}}
+    paths = {family.name: path for path, family in own}
+    every: dict[str, Family] = {**families(), **{family.name: family for _, family in own}}
     rows = tuple(
         ListedFamily(
             name=name,

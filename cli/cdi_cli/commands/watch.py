@@ -15,7 +15,7 @@ from cdi.errors import UsageError
 from cdi.host import Host
 from cdi.upkeep import Engine, Keeper, Looker, Metrics, Notifier, Service, Timing, Wanted, wanted
 from cdi_cli.answer import Answer
-from cdi_cli.hosts import DevRoot, DriverRoot, LibraryDirs, Profiles, host_of
+from cdi_cli.hosts import DevRoot, DriverRoot, LibraryDirs, Pools, Profiles, host_of
 from cdi_cli.journal import journal
 from cdi_cli.making import (
     Annotations,
@@ -66,6 +66,7 @@ def watch(
     dev_root: DevRoot = None,
     library_search_path: LibraryDirs = None,
     profile: Profiles = None,
+    pools: Pools = None,
     name: Names = None,
     no_all: NoAll = False,
     cdi_version: CdiVersion = None,
@@ -90,6 +91,7 @@ def watch(
         families=chosen,
         include=include,
         profile=profile,
+        pools=pools,
         cdi_version=cdi_version,
         compat=compat or (["auto"] if cdi_version is None else None),
         standing=True,

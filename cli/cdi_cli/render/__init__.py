@@ -33,6 +33,7 @@ _DATA = {"json": "data:json", "yaml": "data:yaml"}
 _RENDERERS: dict[str, dict[str, str]] = {
     "Changes": {"text": "changes:text", "json": "changes:json"},
     "Checked": {"text": "profile:checked"} | _DATA,
+    "CheckedPools": {"text": "pools:text"} | _DATA,
     "Classes": {"text": "listing:classes"} | _DATA,
     "Container": _DATA,
     "Devices": {"text": "listing:devices"} | _DATA,
