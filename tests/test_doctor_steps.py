@@ -420,6 +420,17 @@ def test_without_a_runtime_the_files_are_held_against_any() -> None:
     assert node.diagnosis().checks == (Check(path="/etc/cdi/gpu.json", status="problem", step="nodes"),)
 
 
+def test_in_a_container_a_node_that_sysfs_does_not_name_is_unknown() -> None:
+    files = {"/etc/cdi/gpu.json": spec("0", each={"deviceNodes": [{"path": "/dev/none"}, {"path": "/dev/fuse"}]})}
+    lines = '/dev/null : c 1 3 0666\n/sys/dev/char/10:229/uevent = "DEVNAME=fuse\\n"\n'
+    (found,) = Node(files, lines=lines).wrong("vendor.com/gpu=0")
+    assert (found.status, found.step, found.message) == (
+        "unknown",
+        "nodes",
+        "whether there is '/dev/none' cannot be told: /dev is not the host's, and sysfs does not name it",
+    )
+
+
 def test_cri_o_may_have_read_a_changed_file_since() -> None:
     files = {**HERE, "/etc/crio/crio.conf": "[crio.runtime]\n"}
     lines = f"{NODE}{DOCKERD.replace('dockerd', 'crio')}/etc/crio/crio.conf : f 0644 @1764000099\n"

@@ -23,8 +23,8 @@ from cdi.model import DeviceNode
 from cdi.recording import snapshot
 
 HOSTS = Path(__file__).parent.parent / "spec-examples" / "hosts"
-# Nodes with faults, in the root of a driver, or where udev had them otherwise than the kernel (Linux 2.6).
-UNLIKE = {"broken", "nvidia-broken", "nvidia-split-root", "old-mlx4"}
+# Their nodes have faults, or lie in the root of a driver.
+UNLIKE = {"broken", "nvidia-broken", "nvidia-split-root"}
 # Whose drivers leave it to programs to make nodes, as NVIDIA's does, which at least says what numbers they have.
 UNSEEN = {"nvidia-gdrcopy", "nvidia-gds", "nvidia-imex", "nvidia-management", "nvidia-nvswitch", "nvidia-tegra"}
 MODESET = "/dev/nvidia-modeset"
