@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     Rule = Callable[[Interface, "Surroundings"], "str | None"]
 
 _ETHERNET, _INFINIBAND, _LOOPBACK = 1, 32, 772  # linux/if_arp.h
-_NOARP, _MULTICAST = 0x80, 0x1000  # linux/if.h
+_NOARP, _MASTER, _MULTICAST = 0x80, 0x400, 0x1000  # linux/if.h
 # DEVTYPE of what the kernel never lets leave its network namespace (netns_immutable in its sources).
 _IMMOVABLE = {
     "bond": "a bond",
@@ -122,20 +122,37 @@ def representors(around: Surroundings) -> dict[tuple[bool, str, int | None], str
 def _type(interface: Interface, around: Surroundings) -> str | None:
     """Return what an interface is, in words; None for a virtual one that is not known as giveable."""
     if not interface.virtual:
-        if interface.subfunction is not None:
-            return "subfunction"
-        is_virtual_function = interface.function is not None and interface.function.parent is not None
-        return "virtual function" if is_virtual_function else "network card"
+        return _hardware(interface)
     if interface.devtype in _OFFERED:
         return _OFFERED[interface.devtype]
     if interface.partition_of is not None:
         return "InfiniBand partition"
+    if (below := _lower_of(interface, around)) is not None:
+        return "ipvlan" if interface.mac == below.mac else "macvlan"
     if peer_of(interface, around) is not None:
         return "veth"
     # Neither dummy nor ifb says what it is: no ARP and no multicast tell both, the name of the second is its own.
     is_mute = interface.flags & (_NOARP | _MULTICAST) == _NOARP and interface.link == interface.index
     is_plain = interface.hardware == _ETHERNET and interface.devtype is None
     return "dummy" if is_mute and is_plain and not interface.name.startswith("ifb") else None
+
+
+def _hardware(interface: Interface) -> str:
+    if interface.subfunction is not None:
+        return "subfunction"
+    is_virtual_function = interface.function is not None and interface.function.parent is not None
+    return "virtual function" if is_virtual_function else "network card"
+
+
+def _lower_of(interface: Interface, around: Surroundings) -> Interface | None:
+    """Return what a macvlan or ipvlan is built on, which is all that it says of itself (Linux 6.12).
+
+    /sys/class/net/mac0/lower_eth0 -> ../eth0, and iflink is eth0's ifindex; an ipvlan has eth0's address too.
+    """
+    if interface.devtype is not None or not interface.virtual or interface.link == interface.index:
+        return None
+    lowers = (around.by_name.get(name) for name in interface.lowers)
+    return next((lower for lower in lowers if lower is not None and lower.index == interface.link), None)
 
 
 def peer_of(interface: Interface, around: Surroundings) -> Interface | None:
@@ -157,6 +174,8 @@ def _immovable(interface: Interface, _: Surroundings) -> str | None:
     if "phy80211" in interface.marks or interface.devtype == "wlan":
         return "wireless: the kernel moves it only together with its radio"
     devtype = "bridge" if "bridge" in interface.marks else "bond" if "bonding" in interface.marks else interface.devtype
+    if devtype is None and interface.virtual and interface.flags & (_NOARP | _MASTER) == _NOARP | _MASTER:
+        devtype = "vrf"  # these flags are all that it says of itself (Linux 6.12)
     what = _IMMOVABLE.get(devtype or "")
     return f"{what}, which the kernel keeps in its network namespace" if what else None
 
@@ -222,14 +241,14 @@ def _rdma(interface: Interface, around: Surroundings) -> str | None:
 def _tap(interface: Interface, _: Surroundings) -> str | None:
     if "tun_flags" in interface.marks:
         return "belongs to the program that made it with /dev/net/tun"
-    if interface.devtype in _TAPS:
-        return f"{interface.devtype}: serves a virtual machine through /dev/tap{interface.index}"
+    for tap in _TAPS & interface.marks:
+        return f"{tap}: serves a virtual machine through /dev/tap{interface.index}"
     return None
 
 
 def _far_end(interface: Interface, around: Surroundings) -> str | None:
     """Where `iflink` is another's index but that one does not point back, the peer is elsewhere."""
-    stacked = interface.partition_of is not None or interface.devtype not in {None, "veth"}
+    stacked = bool(interface.lowers) or interface.devtype not in {None, "veth"} or interface.hardware != _ETHERNET
     is_pair = interface.virtual and not stacked and interface.link not in {None, 0, interface.index}
     if is_pair and peer_of(interface, around) is None:
         return "veth whose other end is in another network namespace already"

@@ -74,7 +74,7 @@ class Interface(msgspec.Struct, frozen=True, kw_only=True):
 
 
 # Entries that only one type of interface has.
-MARKS = frozenset({"bonding", "bridge", "phy80211", "tun_flags"})
+MARKS = frozenset({"bonding", "bridge", "ipvtap", "macvtap", "phy80211", "tun_flags"})
 
 
 def read_interface(host: Host, name: str) -> Interface | None:
