@@ -121,6 +121,14 @@ def test_directories_and_patterns_see_what_sysfs_tells() -> None:
     assert seen.resolve("/dev/net/tun") == "/dev/net/tun"
 
 
+def test_a_device_without_class_and_bus_is_called_as_its_kernel_object() -> None:
+    place = "/sys/devices/virtual/vduse/vdpa0/vdpa0/vhost!vdpa-0"
+    text = f'/sys/dev/char/238:0 -> ../../..{place}\n{place}/dev = 238:0\n{place}/uevent = ""\n'
+    assert host(text).stat("/dev/vhost/vdpa-0") == Stat(type="c", mode=0, major=238, minor=0, told=True)
+    recorded = host("\n".join(text.splitlines()[1:]))
+    assert find_node(recorded, sysfs=place, path="/dev/vhost/vdpa-0").stat.numbers == "238:0"
+
+
 @pytest.mark.parametrize("name", ["../etc/passwd", "/etc/passwd", "a//b", "a/../b", ".", ""])
 def test_a_name_that_leads_elsewhere_is_none(name: str) -> None:
     text = f'/sys/dev/char/10:1/uevent = "DEVNAME={name}\\n"\n/etc/passwd = root\n'

@@ -45,6 +45,7 @@ def _nodes(host: Host, devices: list[Any]) -> Iterator[str]:
     told = {
         (path, stat.type, stat.numbers, host.resolve(f"/sys/dev/{_place(stat)}"))
         for path, stat in KernelNodes(host.source).nodes.items()
+        if host.exists(f"/sys/dev/{_place(stat)}/subsystem")  # libudev lists no device without class and bus
     }
     said = {
         (device.device_node, "b" if device.subsystem == "block" else "c", _numbers(device), device.sys_path)

@@ -119,5 +119,6 @@ def find_node(host: Host, *, sysfs: str | None = None, path: str | None = None) 
 def _told(kobject: Kobject, numbers: str) -> Stat | None:
     """Return what a kernel object says of its node, for a sysfs that was recorded without /sys/dev."""
     type_ = "b" if kobject.target("subsystem") == "block" else "c"
-    node = parse_node(kobject.text("uevent") or "", numbers, type_)
+    called = kobject.path.rpartition("/")[2]
+    node = parse_node(kobject.text("uevent") or "", numbers, type_, called=called)
     return node[1] if node is not None else None

@@ -133,15 +133,28 @@ class KernelNodes:
                 text = self._source.read(f"{place}/{name}/uevent", _LIMIT).decode("utf-8", "replace")
             except OSError:
                 continue
-            node = parse_node(text, name, type_)
+            node = parse_node(text, name, type_, called=self._called(f"{place}/{name}"))
             if node is not None:
                 yield node
 
+    def _called(self, path: str) -> str | None:
+        try:
+            return self._source.readlink(path).rpartition("/")[2]
+        except OSError:
+            return None
 
-def parse_node(uevent: str, numbers: str, type_: str) -> tuple[str, Stat] | None:
-    """Return the node of a device, of its `uevent` and its numbers as sysfs writes them; None if it has none."""
+
+def parse_node(uevent: str, numbers: str, type_: str, *, called: str | None = None) -> tuple[str, Stat] | None:
+    """Return the node of a device, of its `uevent` and its numbers as sysfs writes them; None if it has none.
+
+    A device without class and bus has an empty `uevent`, and a node that is called as its kernel object is
+    (`dev_uevent_filter` and `device_get_devnode` in drivers/base/core.c):
+
+        /sys/dev/char/238:0 -> ../../devices/virtual/vduse/vdpa0/vdpa0/vhost-vdpa-0
+    """
     variables = parse_uevent(uevent)
-    path = f"{_DEV}/{variables.get('DEVNAME', '')}"
+    name = variables.get("DEVNAME", called.replace("!", "/") if called is not None and not variables else "")
+    path = f"{_DEV}/{name}"
     try:
         major, minor = map(int, numbers.split(":"))
         mode = int(variables.get("DEVMODE", "0"), 8)
