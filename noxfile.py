@@ -28,6 +28,7 @@ NEED_EXTRAS = (
     "tests/test_udev_agreement.py",
     "tests/test_uevents.py",
     "tests/test_watch.py",
+    "tests/vm",
 )
 
 nox.options.default_venv_backend = "uv|venv"  # uv makes an environment in seconds, not in a minute
@@ -62,7 +63,7 @@ OLDEST, NEWEST = INSTALLED[0], INSTALLED[-1]
 # To keep it at some twelve minutes on two cores: every test runs on the oldest Python, those that need no extras and
 # the wheel on the newest, containers on one between them. `nox -s tests` runs every test on each.
 BETWEEN = (INSTALLED[1:-1] or INSTALLED)[-1]
-nox.options.sessions = ["lint", "types", "package", f"tests-{OLDEST}", "minimal", "e2e"]
+nox.options.sessions = ["lint", "types", "package", f"tests-{OLDEST}", "minimal", "e2e", "vm"]
 
 
 @nox.session
@@ -85,7 +86,7 @@ def types(session: nox.Session) -> None:
 def tests(session: nox.Session) -> None:
     """The tests, on every installed Python from 3.10 to 3.13."""
     session.install("-e", ".[all]", *_group("test"))
-    session.run("pytest", "-n", "auto", "-m", "not e2e and not package", *session.posargs)
+    session.run("pytest", "-n", "auto", "-m", "not e2e and not package and not vm", *session.posargs)
 
 
 @nox.session(python=NEWEST)
@@ -115,6 +116,14 @@ def e2e(session: nox.Session) -> None:
     """Real containers, by runtimes of several releases of Debian; needs root and what .ci/run installs."""
     session.install(".[all]", *_group("e2e"))
     session.run("pytest", "-n", "auto", "-m", "e2e", "tests/e2e", *session.posargs)
+
+
+@nox.session(python=BETWEEN)
+def vm(session: nox.Session) -> None:
+    """A real kernel with emulated hardware, in QEMU; needs root and what .ci/run installs."""
+    # What is not compiled yet is compiled under emulation, which takes twenty times as long.
+    session.install(".[all]", *_group("minimal"), env={"UV_COMPILE_BYTECODE": "1"})
+    session.run("pytest", "-m", "vm", "tests/vm", *session.posargs)
 
 
 @nox.session

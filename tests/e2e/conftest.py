@@ -14,7 +14,7 @@ import pytest
 from tests.e2e.busybox import Busybox
 from tests.e2e.engines import ENGINES, Engine, Podman
 from tests.e2e.machine import Machine, bury
-from tests.e2e.roots import SUITES, root_of, sizes
+from tests.e2e.roots import RUNTIMES, root_of, sizes
 
 if TYPE_CHECKING:
     from collections.abc import Generator, Iterator, Mapping
@@ -32,7 +32,7 @@ PACKAGES = {
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: pytest.Config) -> None:
     if config.option.markexpr == "e2e":
-        for root, size in sizes():
+        for root, size in sizes(*RUNTIMES):
             terminalreporter.write_line(f"{root}: {size / 2**20:.0f} MiB on disk")
 
 
@@ -56,9 +56,9 @@ def busybox(tmp_path_factory: pytest.TempPathFactory, _requirements: None) -> Bu
 
 @pytest.fixture(scope="session")
 def roots(_requirements: None) -> Mapping[str | None, Path]:
-    """Return a root file system of each suite; None stands for this machine's own."""
+    """Return the root file systems with runtimes; None stands for this machine's own."""
     with ThreadPoolExecutor() as pool:
-        return {None: Path("/"), **dict(zip(SUITES, pool.map(root_of, SUITES), strict=True))}
+        return {None: Path("/"), **dict(zip(RUNTIMES, pool.map(root_of, RUNTIMES), strict=True))}
 
 
 @pytest.fixture

@@ -1,4 +1,4 @@
-"""Root file systems of other Debian releases, with the container runtimes that those have.
+"""Root file systems of other Debian releases: the container runtimes that those have, and a kernel with its emulator.
 
 They are made from the mirror that the machine's own apt uses, checked against Debian's keys, and kept in
 `CDI_TOOLS_E2E_CACHE` (/var/cache/cdi-tools-e2e). A root is complete or not there: it is made under another name
@@ -7,7 +7,7 @@ first. One that is older than a month, made from other packages or damaged is ma
 
 from __future__ import annotations
 
-__all__ = ["SUITES", "root_of", "sizes"]
+__all__ = ["KERNEL", "RUNTIMES", "root_of", "sizes"]
 
 import fcntl
 import hashlib
@@ -20,7 +20,7 @@ import subprocess
 import tempfile
 import time
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -31,40 +31,58 @@ STAMP = "complete.json"
 MONTH = 30 * 24 * 3600.0
 # What a machine needs beside its runtimes: to be set up, and libraries of the Python that runs the tests.
 ALWAYS = ("iproute2", "mount", "libexpat1", "libffi8")
-SUITES = {
-    "forky": ("podman", "containerd", "docker.io", "docker-cli", "runc", "crun", *ALWAYS),
-    "trixie": ("containerd", "runc", *ALWAYS),
-}
 OPTIONS = (
-    "--quiet",
-    "--mode=root",
-    "--variant=essential",
     '--aptopt=APT::Install-Recommends "false"',
     '--aptopt=Acquire::Check-Valid-Until "false"',  # a mirror may lag behind
     "--dpkgopt=path-exclude=/usr/share/doc/*",
     "--dpkgopt=path-exclude=/usr/share/locale/*",
     "--dpkgopt=path-exclude=/usr/share/man/*",
 )
+DEPMOD = 'ls "$1/usr/lib/modules" | xargs depmod -b "$1/usr"'
 
 
-def root_of(suite: str) -> Path:
-    """Return the root file system of a suite, made when it is not in the cache; nobody may write to it."""
-    recipe = "\n".join((suite, *SUITES[suite], *OPTIONS))
-    key = hashlib.sha256(recipe.encode()).hexdigest()[:12]
+class Root(NamedTuple):
+    """What a root file system is made of."""
+
+    suite: str
+    packages: tuple[str, ...]
+    variant: str = "essential"
+    hooks: tuple[str, ...] = ()
+
+    @property
+    def options(self) -> tuple[str, ...]:
+        return ("--quiet", "--mode=root", f"--variant={self.variant}", *OPTIONS, *self.hooks)
+
+
+RUNTIMES = ("forky", "trixie")
+KERNEL = "kernel"
+ROOTS = {
+    "forky": Root("forky", ("podman", "containerd", "docker.io", "docker-cli", "runc", "crun", *ALWAYS)),
+    "trixie": Root("trixie", ("containerd", "runc", *ALWAYS)),
+    # Unpacked, not installed: a kernel is nothing to install beside another, and QEMU runs all the same.
+    "kernel": Root("trixie", ("linux-image-amd64", "qemu-system-x86"), "extract", (f"--extract-hook={DEPMOD}",)),
+}
+
+
+def root_of(name: str) -> Path:
+    """Return a root file system, made when it is not in the cache; nobody may write to it."""
+    recipe = ROOTS[name]
+    text = "\n".join((recipe.suite, *recipe.packages, *recipe.options))
+    key = hashlib.sha256(text.encode()).hexdigest()[:12]
     CACHE.mkdir(mode=0o755, parents=True, exist_ok=True)
-    with (CACHE / f"{suite}.lock").open("w") as lock:
+    with (CACHE / f"{name}.lock").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
-        root = CACHE / f"{suite}-{key}"
+        root = CACHE / f"{name}-{key}"
         if not _usable(root):
-            for stale in CACHE.glob(f"{suite}-*"):
+            for stale in CACHE.glob(f"{name}-*"):
                 shutil.rmtree(stale)
-            _make(suite, root)
+            _make(name, root)
         return root
 
 
-def sizes() -> Iterator[tuple[Path, int]]:
-    """Yield each root in the cache with the bytes that it takes."""
-    for stamp in sorted(CACHE.glob(f"*/{STAMP}")):
+def sizes(*names: str) -> Iterator[tuple[Path, int]]:
+    """Yield those of the roots that are in the cache, with the bytes that they take."""
+    for stamp in sorted(stamp for name in names for stamp in CACHE.glob(f"{name}-*/{STAMP}")):
         yield stamp.parent, json.loads(stamp.read_text())["bytes"]
 
 
@@ -82,14 +100,23 @@ def _contents(root: Path) -> dict[str, int]:
     return {"files": len(found), "bytes": sum(status.st_size for status in found if stat.S_ISREG(status.st_mode))}
 
 
-def _make(suite: str, root: Path) -> None:
+def _make(name: str, root: Path) -> None:
+    recipe = ROOTS[name]
+    suite, packages = recipe.suite, recipe.packages
     source = f"deb [signed-by={KEYRING}] {mirror()} {suite} main"
-    with tempfile.TemporaryDirectory(dir=root.parent, prefix=f"{suite}-", suffix=".part") as made:
+    with tempfile.TemporaryDirectory(dir=root.parent, prefix=f"{name}-", suffix=".part") as made:
         new = Path(made, "root")
-        command = ("mmdebstrap", *OPTIONS, f"--include={','.join(SUITES[suite])}", suite, new, source)
+        command: tuple[str | Path, ...] = (
+            "mmdebstrap",
+            *recipe.options,
+            f"--include={','.join(packages)}",
+            suite,
+            new,
+            source,
+        )
         done = subprocess.run(command, check=False, capture_output=True, text=True)
         if done.returncode:
-            message = f"no root of Debian {suite}: {done.stderr.strip()}"
+            message = f"no root of Debian {suite} with {packages[0]}: {done.stderr.strip()}"
             raise RuntimeError(message)
         (new / STAMP).write_text(json.dumps(_contents(new)))
         new.rename(root)

@@ -1,0 +1,109 @@
+"""Hardware that changes while specs of it are installed: what is said of them, and what the next run makes of it."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from tests.cli.harness import run as cdi
+from tests.vm.hardware import VIRTUAL_FUNCTIONS, bind, divide
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from tests.vm.hardware import Cards
+
+pytestmark = pytest.mark.vm
+SPECS = Path("/run/cdi")
+# Not what this machine's runtimes read: none of them reads all that the guest's hardware needs.
+FORCED = ("--compat", "none")
+FAMILIES = ("netdev", "nic", "vfio")
+
+
+@pytest.fixture
+def specs() -> Iterator[dict[str, str]]:
+    """Yield what `cdi generate --install` wrote, by file."""
+    done = cdi("generate", "--install", *FORCED)
+    assert done.code == 0, done.err
+    yield written()
+    shutil.rmtree(SPECS)
+
+
+def written() -> dict[str, str]:
+    return {path.name: path.read_text() for path in SPECS.iterdir()}
+
+
+def devices(family: str) -> list[str]:
+    """Return the names of a family's installed devices."""
+    listed = cdi("devices", "-o", "json").json["devices"]
+    return [device["name"] for device in listed if device["name"].startswith(f"host.local/{family}=")]
+
+
+def kinds_in(answer: str) -> set[str]:
+    return {line.partition(":")[0].partition("=")[0] for line in answer.splitlines()}
+
+
+def test_what_is_installed_is_valid_on_this_host_and_fresh(specs: dict[str, str]) -> None:
+    assert {f"host.local-{kind}.yaml" for kind in ("dev", "netdev", "nic", "rdma", "vdpa", "vfio")} <= set(specs)
+    validated = cdi("validate", "--host", "--strict")
+    assert (validated.code, validated.err) == (0, ""), validated.out
+    checked = cdi("generate", "--check", *FORCED)
+    assert (checked.code, checked.out) == (0, ""), checked.out
+
+
+def test_a_function_that_changes_hands_is_stale_until_the_next_run(specs: dict[str, str], cards: Cards) -> None:
+    bdf = cards.virtual[2]
+    bind(bdf, "vfio-pci")
+    try:
+        checked = cdi("generate", "--check", *FAMILIES, *FORCED)
+        assert checked.code == 1
+        assert kinds_in(checked.out) == {"host.local/netdev", "host.local/nic", "host.local/vfio"}
+        assert cdi("validate", "--host", SPECS / "host.local-netdev.yaml").code == 1
+        assert cdi("generate", "--install", *FAMILIES, *FORCED).code == 0
+        assert f"host.local/vfio={bdf}" in devices("vfio")
+        assert cdi("validate", "--host", "--strict").code == 0
+        assert cdi("generate", "--check", *FAMILIES, *FORCED).code == 0
+    finally:
+        bind(bdf, "igbvf")
+    assert cdi("generate", "--install", *FAMILIES, *FORCED).code == 0
+    assert written() == specs
+
+
+def test_functions_that_went_and_came_back_have_the_same_specs(specs: dict[str, str], cards: Cards) -> None:
+    divide(cards.igb_bdf, 0)
+    try:
+        checked = cdi("generate", "--check", *FAMILIES, *FORCED)
+        assert checked.code == 1
+        for bdf in cards.virtual:
+            assert bdf in checked.out
+        made = cdi("generate", "nic", "-o", "json")
+        assert [device["name"] for device in json.loads(made.out)["devices"]] == [cards.igb_bdf, "all"]
+    finally:
+        divide(cards.igb_bdf, VIRTUAL_FUNCTIONS)
+        bind(cards.virtual[1], "vfio-pci")
+    assert cdi("generate", "--install", *FAMILIES, *FORCED).code == 0
+    assert written() == specs
+
+
+def test_a_container_gets_the_nodes_and_the_interface_of_its_card(
+    specs: dict[str, str], cards: Cards, tmp_path: Path
+) -> None:
+    assert specs
+    config = tmp_path / "config.json"
+    config.write_text(json.dumps({"ociVersion": "1.3.0", "process": {"env": []}, "linux": {}}))
+    names = [f"host.local/nic={cards.virtual[0]}", f"host.local/vfio={cards.virtual[1]}", "host.local/rdma=rxe0"]
+    done = cdi("inject", config, *names)
+    assert done.code == 0, done.err
+    oci: dict[str, Any] = done.json
+    (interface,) = (path.name for path in Path(f"/sys/bus/pci/devices/{cards.virtual[0]}/net").iterdir())
+    assert oci["linux"]["netDevices"] == {interface: {"name": interface}}
+    given = {node["path"]: (node["major"], node["minor"]) for node in oci["linux"]["devices"]}
+    assert set(given) >= {"/dev/vfio/vfio", "/dev/infiniband/uverbs0", "/dev/infiniband/rdma_cm"}
+    for path, (major, minor) in given.items():
+        assert Path(f"/sys/dev/char/{major}:{minor}/dev").read_text() == f"{major}:{minor}\n"
+        assert Path(path).is_char_device()
+    assert f"PCIDEVICE_HOST_LOCAL_NIC={cards.virtual[0]}" in oci["process"]["env"]
