@@ -20,6 +20,8 @@ _READ = os.O_RDONLY | os.O_NONBLOCK | os.O_NOCTTY | os.O_NOFOLLOW | os.O_CLOEXEC
 _LIST = os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC
 _CHUNK = 1 << 16
 _LABEL = "security.selinux"
+_SPARE = 100
+_NO_NAMES = frozenset({"", ".", ".."})
 _TYPES = {
     stat.S_IFREG: "f",
     stat.S_IFDIR: "d",
@@ -84,10 +86,10 @@ class Directory:
     def keeping(self) -> Directory:
         """Return this directory for a series of questions, as one thread asks them within a moment.
 
-        It holds the directories open that it came through last: what is next to the last file needs one step.
+        It holds directories open that it came through: what is next to the last file needs one step.
         """
         directory = Directory(self._root)
-        directory._kept = _Steps(self._root)
+        directory._kept = _Steps(self._root, spare=_SPARE)
         return directory
 
     def read(self, path: str, limit: int) -> bytes:
@@ -100,17 +102,15 @@ class Directory:
 
     def open(self, path: str) -> int:
         """Return a descriptor to read a regular file, for the caller to close."""
+        with _Walk(self._root, path, follow=False, kept=self._kept) as place:
+            if place.leaf is not None:
+                status = os.stat(place.leaf, dir_fd=place.fd, follow_symlinks=False)
+                if not stat.S_ISLNK(status.st_mode):
+                    return _open_regular(place.leaf, place.fd, status)
         with _Walk(self._root, path, kept=self._kept) as place:
             if place.leaf is None:
                 raise _failure(errno.EISDIR)
-            _refuse_special(os.stat(place.leaf, dir_fd=place.fd, follow_symlinks=False))
-            fd = os.open(place.leaf, _READ, dir_fd=place.fd)
-        try:
-            _refuse_special(os.fstat(fd))
-        except OSError:
-            os.close(fd)
-            raise
-        return fd
+            return _open_regular(place.leaf, place.fd, os.stat(place.leaf, dir_fd=place.fd, follow_symlinks=False))
 
     def listdir(self, path: str) -> list[str]:
         """Return the names in a directory, in any order."""
@@ -166,6 +166,11 @@ class Directory:
 
     def status(self, path: str, *, follow: bool = True) -> os.stat_result:
         """Return what the system says of the path."""
+        with _Walk(self._root, path, follow=False, kept=self._kept) as place:
+            if place.leaf is not None:
+                status = os.stat(place.leaf, dir_fd=place.fd, follow_symlinks=False)
+                if not (follow and stat.S_ISLNK(status.st_mode)):
+                    return status
         with _Walk(self._root, path, follow=follow, kept=self._kept) as place:
             if place.leaf is None:
                 return os.fstat(place.fd)
@@ -173,35 +178,46 @@ class Directory:
 
 
 class _Steps:
-    """Directories from the root down, each opened below the one before; the last is where a walk is."""
+    """Directories from the root down, each opened below the one before; the last is where a walk is.
 
-    def __init__(self, root: str) -> None:
+    Up to `spare` of those that it has left stay open, for when it comes by again.
+    """
+
+    def __init__(self, root: str, *, spare: int = 0) -> None:
         self.fds: list[int] = []
-        self.names: list[str] = []
+        self.paths: list[str] = [""]  # of each, inside the root
+        self._left: dict[str, int] = {}
+        self._spare = spare
         self.fds.append(os.open(root, os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC))
 
     def down(self, name: str) -> bool:
         """Open a directory below; return whether it is one."""
-        try:
-            self.fds.append(os.open(name, _STEP, dir_fd=self.fds[-1]))
-        except OSError as error:
-            if error.errno in {errno.ENOTDIR, errno.ELOOP}:
-                return False
-            raise
-        self.names.append(name)
+        path = f"{self.paths[-1]}/{name}"
+        fd = self._left.pop(path, None)
+        if fd is None:
+            try:
+                fd = os.open(name, _STEP, dir_fd=self.fds[-1])
+            except OSError as error:
+                if error.errno in {errno.ENOTDIR, errno.ELOOP}:
+                    return False
+                raise
+        self.fds.append(fd)
+        self.paths.append(path)
         return True
 
     def up_to(self, depth: int) -> None:
-        """Close all directories further down than `depth` steps."""
-        while len(self.names) > depth:
-            self.names.pop()
-            os.close(self.fds.pop())
+        """Leave all directories further down than `depth` steps."""
+        while len(self.fds) > depth + 1:
+            self._left[self.paths.pop()] = self.fds.pop()
+        while len(self._left) > self._spare:
+            os.close(self._left.pop(next(iter(self._left))))
 
     def close(self) -> None:
         """Close all, the root too."""
-        while self.fds:
-            os.close(self.fds.pop())
-        self.names.clear()
+        for fd in (*self.fds, *self._left.values()):
+            os.close(fd)
+        self.fds.clear()
+        self._left.clear()
 
     __del__ = close
 
@@ -209,8 +225,9 @@ class _Steps:
 class _Walk:
     """The directories from the root down to a path, held open; `leaf` is what is in `fd` and no directory.
 
-    With `missing`, the walk also ends, with the rest of the path as its leaf, where there is nothing. Steps that
-    are `kept` are used as far as they are on the way, and stay open.
+    With `missing`, the walk also ends, with the rest of the path as its leaf, where there is nothing; without `follow`,
+    in the directory of the path's last name, with that as its leaf whatever it is (of `..` and `/`, at them). Steps
+    that are `kept` are used as far as they are on the way, and stay open.
     """
 
     leaf: str | None
@@ -220,6 +237,10 @@ class _Walk:
     ) -> None:
         self._steps = kept or _Steps(root)
         self._is_kept = kept is not None
+        if not follow and kept is not None:
+            directory, _, self.leaf = path.rpartition("/")
+            if self.leaf not in _NO_NAMES and directory == kept.paths[-1]:
+                return
         try:
             self.leaf = self._descend(_parts(path), follow=follow, missing=missing)
         except BaseException:
@@ -241,7 +262,7 @@ class _Walk:
     @property
     def path(self) -> str:
         """The path of `fd` inside the root."""
-        return "/" + "/".join(self._steps.names)
+        return self._steps.paths[-1] or "/"
 
     def _descend(self, pending: list[str], *, follow: bool, missing: bool) -> str | None:
         steps = self._steps
@@ -250,7 +271,7 @@ class _Walk:
         while pending:
             name = pending.pop()
             if name == "..":
-                steps.up_to(max(len(steps.names) - 1, 0))
+                steps.up_to(max(len(steps.fds) - 2, 0))
                 continue
             if not pending and not follow:
                 return name
@@ -274,13 +295,15 @@ class _Walk:
 
     def _start(self, pending: list[str]) -> None:
         """Go back to where the way parts from the kept one, and take what they share from `pending`."""
+        path = ""
         shared = 0
-        for name, own in zip(reversed(pending), self._steps.names, strict=False):
-            if name != own:
+        for own in self._steps.paths[1:]:
+            if not pending or own != f"{path}/{pending[-1]}":
                 break
+            pending.pop()
+            path = own
             shared += 1
         self._steps.up_to(shared)
-        del pending[len(pending) - shared :]
 
 
 def _parts(path: str) -> list[str]:
@@ -298,6 +321,20 @@ def _link_target(name: str, fd: int, *, last: bool) -> str | None:
         if not last:
             raise _failure(errno.ENOTDIR) from None
         return None
+
+
+def _open_regular(name: str, directory: int, status: os.stat_result) -> int:
+    """Return a descriptor of a file that is regular by its `status`, and still is when it is open."""
+    if stat.S_ISDIR(status.st_mode):
+        raise _failure(errno.EISDIR)
+    _refuse_special(status)
+    fd = os.open(name, _READ, dir_fd=directory)
+    try:
+        _refuse_special(os.fstat(fd))
+    except OSError:
+        os.close(fd)
+        raise
+    return fd
 
 
 def _refuse_special(status: os.stat_result) -> None:

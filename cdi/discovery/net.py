@@ -4,12 +4,14 @@ from __future__ import annotations
 
 __all__ = ["Interface", "read_interface"]
 
+import errno
 from typing import TYPE_CHECKING
 
 import msgspec
 
 from cdi.discovery.pci import Function, parse_subfunction, read_function
 from cdi.discovery.sysfs import Kobject
+from cdi.host import HostError
 from cdi.host.udev import UdevNames, read_udev_names
 
 if TYPE_CHECKING:
@@ -79,9 +81,12 @@ MARKS = frozenset({"bonding", "bridge", "ipvtap", "macvtap", "phy80211", "tun_fl
 
 def read_interface(host: Host, name: str) -> Interface | None:
     """Return an interface, or None for what is none: /sys/class/net/bonding_masters is a file."""
-    if host.stat(f"/sys/class/net/{name}").type != "d":
-        return None
-    here = Kobject(host, f"/sys/class/net/{name}")
+    try:
+        here = Kobject(host, f"/sys/class/net/{name}")
+    except HostError as error:
+        if error.code == errno.ENOTDIR:
+            return None
+        raise
     device = here.below("device")
     function = read_function(host, device.path) if device is not None else None
     by_udev = host.once(read_udev_names).get(name, UdevNames())

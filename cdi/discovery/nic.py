@@ -16,6 +16,7 @@ from cdi.discovery.rdma import RdmaDevice, read_rdma
 from cdi.discovery.sriov import read_indexes
 from cdi.discovery.sysfs import Kobject
 from cdi.discovery.vdpa import VdpaDevice, read_vdpa
+from cdi.discovery.vfio import is_vfio
 from cdi.host import Host, HostError
 from cdi.names import natural_key
 
@@ -185,6 +186,8 @@ def _number(host: Host, function: Function, subfunction: str) -> int | None:
 
 def _has_interfaces(host: Host, function: Function, subfunction: str | None) -> bool:
     """Return whether there is a directory of interfaces, which is empty while they are in other network namespaces."""
+    if is_vfio(function.driver):
+        return False
     home = function.path if subfunction is None else f"{function.path}/{subfunction}"
     places = [f"{home}/net", *(f"{home}/{name}/net" for name in _virtio(host, home))]
     return any(host.is_dir(place) for place in places)

@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
-from cdi.discovery.sysfs import Kobject
+from cdi.discovery.sysfs import Kobject, parse_uevent
+from cdi.host import HostError
 from cdi.host.kernel_nodes import parse_node
 from cdi.model import ContainerEdits, DeviceNode
 
@@ -87,10 +88,7 @@ def find_node(host: Host, *, sysfs: str | None = None, path: str | None = None) 
     /sys/class/misc/tun/dev     10:200
     /sys/class/misc/tun/uevent  MAJOR=10 MINOR=200 DEVNAME=net/tun
     """
-    kobject = Kobject(host, sysfs) if sysfs is not None else None
-    numbers = kobject.text("dev") if kobject is not None else None
-    name = kobject.uevent().get("DEVNAME") if kobject is not None else None
-    unread = kobject.unread if kobject is not None else []
+    numbers, name, unread = _said(host, sysfs) if sysfs is not None else (None, None, [])
     path = f"/dev/{name}" if name else path
     if path is None or (numbers is None and unread):
         message = unread[0] if unread else f"{sysfs} names no device node"
@@ -98,7 +96,7 @@ def find_node(host: Host, *, sysfs: str | None = None, path: str | None = None) 
     host_path = host.dev(path)
     stat = host.lookup(host_path, follow=False)
     if stat is None and not host.has_nodes:
-        stat = _told(kobject, numbers) if kobject is not None and numbers is not None else None
+        stat = _told(Kobject(host, sysfs), numbers) if sysfs is not None and numbers is not None else None
         if stat is None:
             message = f"there is no {host_path} to be seen: /dev is not the host's, and sysfs does not name it"
             raise NodeFault(message)
@@ -114,6 +112,18 @@ def find_node(host: Host, *, sysfs: str | None = None, path: str | None = None) 
         message = f"{host_path} is {stat.numbers}, but the kernel has the device as {numbers}"
         raise NodeFault(message)
     return Node(path=path, host_path=host_path, stat=stat, sysfs=sysfs)
+
+
+def _said(host: Host, sysfs: str) -> tuple[str | None, str | None, list[str]]:
+    """Return numbers and name of a kernel object's node, and what could not be read: mostly one file has them all."""
+    try:
+        uevent = parse_uevent(host.read_text(f"{sysfs}/uevent"))
+    except HostError:
+        uevent = {}
+    if {"MAJOR", "MINOR", "DEVNAME"} <= uevent.keys():
+        return f"{uevent['MAJOR']}:{uevent['MINOR']}", uevent["DEVNAME"], []
+    here = Kobject(host, sysfs)
+    return here.text("dev"), here.uevent().get("DEVNAME"), here.unread
 
 
 def _told(kobject: Kobject, numbers: str) -> Stat | None:

@@ -105,7 +105,13 @@ def list_functions(
 
 
 def _identities(host: Host) -> Mapping[str, _Identity]:
-    return {path: _Identity(host, path) for path in _functions(host)}
+    identities: dict[str, _Identity] = {}
+    for path in _functions(host):
+        try:
+            identities[path] = _Identity(host, host.resolve(path))
+        except HostError:  # it was unplugged meanwhile
+            continue
+    return identities
 
 
 def _functions(host: Host) -> Iterator[str]:
@@ -197,7 +203,7 @@ def _read_function(host: Host, place: str) -> Function:
         device=device,
         subsystem=None if parts[0] is None or parts[1] is None else parts[0] << 16 | parts[1],
         class_code=class_code if class_code is not None else here.number("class"),
-        driver=here.target("driver") or uevent.get("DRIVER"),
+        driver=uevent.get("DRIVER") or here.target("driver"),
         numa_node=numa if numa is not None and numa >= 0 else None,
         parent=here.target("physfn"),
         functions=here.number("sriov_numvfs") or 0,

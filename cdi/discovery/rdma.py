@@ -14,7 +14,6 @@ from cdi.discovery.node import Node, NodeFault, find_node
 from cdi.discovery.pci import parse_bdf
 from cdi.discovery.sysfs import Kobject
 from cdi.host import HostError
-from cdi.names import natural_key
 from cdi.problem import Problem
 
 if TYPE_CHECKING:
@@ -201,10 +200,9 @@ def _read_device(host: Host, name: str, here: Kobject, paths: list[str]) -> Rdma
             nodes.append(_find_node(host, path, leaf))
         except (NodeFault, HostError) as fault:
             faults.append(f"{leaf}: {fault}")
-    ports = here.below("ports")
-    numbers = tuple(sorted(ports.names, key=natural_key)) if ports is not None else ()
-    each = [port for number in numbers if ports is not None and (port := ports.below(number)) is not None]
-    layers = _of_all(port.text("link_layer") for port in each)
+    numbers = host.listdir(f"{here.path}/ports") if "ports" in here.names else ()
+    ports = [_read_port(host, f"{here.path}/ports/{number}") for number in numbers]
+    layers = _of_all(port.get("link_layer") for port in ports)
     guid = here.text("node_guid")
     return RdmaDevice(
         name=name,
@@ -215,14 +213,25 @@ def _read_device(host: Host, name: str, here: Kobject, paths: list[str]) -> Rdma
         faults=tuple(faults),
         interfaces=tuple(dict.fromkeys(_interfaces(host, here, numbers))),
         link_layer=layers if layers != "Unknown" else None,
-        state=_of_all(_word(port.text("state")) for port in each),
-        rate=_of_all(port.text("rate") for port in each),
+        state=_of_all(_word(port.get("state")) for port in ports),
+        rate=_of_all(port.get("rate") for port in ports),
         firmware=here.text("fw_ver") or None,
         model=here.text("hca_type") or None,
         guid=guid if guid != _NO_GUID else None,
         ports=numbers,
-        unread=(*here.unread, *(failure for port in each for failure in port.unread)),
+        unread=(*here.unread, *(port["unread"] for port in ports if "unread" in port)),
     )
+
+
+def _read_port(host: Host, path: str) -> dict[str, str]:
+    """Return the attributes of a port, with what could not be read as `unread`."""
+    said: dict[str, str] = {}
+    for name in ("link_layer", "state", "rate"):
+        try:
+            said[name] = host.read_text(f"{path}/{name}").strip()
+        except HostError as error:
+            said |= {} if error.absent else {"unread": error.message}
+    return said
 
 
 def _order(path: str) -> tuple[int, int, bool]:

@@ -81,24 +81,27 @@ def read_vfio(host: Host, function: Function) -> Vfio:
     Without an IOMMU, the group is noiommu-42 on the host and 42 for programs (Documentation/driver-api/vfio.rst).
     A kernel may have groups, device files (CONFIG_VFIO_DEVICE_CDEV) or both; programs need one of them.
     """
+    return host.once(_read_vfio, function)
+
+
+def _read_vfio(host: Host, function: Function) -> Vfio:
     here = Kobject(host, function.path)
     group = here.target("iommu_group")
     if group is None:
         message = f"{function.bdf} is in no IOMMU group"
         raise NodeFault(message)
-    groups = Kobject(host, f"/sys/kernel/iommu_groups/{group}")
+    place = f"/sys/kernel/iommu_groups/{group}"
     device_file = _device_file(host, here)
     iommufd = _find(host, _IOMMUFD) if device_file is not None else None
     by_file = (device_file, iommufd) if device_file is not None and iommufd is not None else None
     try:
-        by_group = _group(host, group, groups), find_node(host, path=_CONTAINER)
+        by_group = _group(host, group, place), find_node(host, path=_CONTAINER)
     except NodeFault:
         if by_file is None:
             raise
         by_group = None
     pairs = [pair for pair in (by_group, by_file) if pair is not None]
-    members = groups.below("devices")
-    drivers = dict(_drivers(host, members)) if members is not None else {}
+    drivers = dict(_drivers(host, f"{place}/devices"))
     partners = tuple(sorted(drivers.keys() - {function.bdf}))
     user, unsure = _user(host, here, group, [bdf for bdf in partners if is_vfio(drivers[bdf])])
     return Vfio(
@@ -112,8 +115,9 @@ def read_vfio(host: Host, function: Function) -> Vfio:
     )
 
 
-def _group(host: Host, number: str, group: Kobject) -> Node:
-    if group.text("name") == "vfio-noiommu":
+def _group(host: Host, number: str, place: str) -> Node:
+    name = f"{place}/name"
+    if host.exists(name) and host.read_text(name).strip() == "vfio-noiommu":
         return replace(find_node(host, path=f"/dev/vfio/noiommu-{number}"), path=f"/dev/vfio/{number}")
     return find_node(host, path=f"/dev/vfio/{number}")
 
@@ -135,11 +139,11 @@ def _find(host: Host, path: str) -> Node | None:
         return None
 
 
-def _drivers(host: Host, members: Kobject) -> Iterator[tuple[str, str | None]]:
+def _drivers(host: Host, members: str) -> Iterator[tuple[str, str | None]]:
     """Yield the functions of a group with their drivers."""
-    for bdf in members.names:
+    for bdf in host.listdir(members, natural=False) if host.is_dir(members) else ():
         try:
-            yield bdf, posixpath.basename(host.readlink(f"{members.path}/{bdf}/driver"))
+            yield bdf, posixpath.basename(host.readlink(f"{members}/{bdf}/driver"))
         except HostError:
             yield bdf, None
 

@@ -39,7 +39,9 @@ class Remembering:
 
     def resolve(self, path: str) -> str:
         """Return the path without links and dots."""
-        return self._ask(("resolve", path), lambda: self._source.resolve(path))
+        place = self._ask(("resolve", path), lambda: self._source.resolve(path))
+        self._answers.setdefault(("resolve", place), place)
+        return place
 
     def stat(self, path: str, *, follow: bool) -> Stat:
         """Return what is at the path; of a link in last place, itself unless `follow`."""

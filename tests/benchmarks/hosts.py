@@ -152,6 +152,8 @@ def _function(root: Path, bdf: str, driver: str, facts: dict[str, str]) -> Path:
     class_ = f"{int(facts['class'], 16):X}"
     identity = f"{facts['vendor'][2:]}:{facts['device'][2:]}".upper()
     uevent = f"DRIVER={driver}\nPCI_CLASS={class_}\nPCI_ID={identity}\nPCI_SLOT_NAME={bdf}"
+    parts = [facts.get(f"subsystem_{part}", "")[2:].upper() for part in ("vendor", "device")]
+    uevent += f"\nPCI_SUBSYS_ID={':'.join(parts)}" if all(parts) else ""
     _write(device, facts | {"uevent": uevent})
     _link(device / "driver", root / f"sys/bus/pci/drivers/{driver}")
     _link(root / f"sys/bus/pci/devices/{bdf}", device)
