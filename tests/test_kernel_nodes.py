@@ -66,9 +66,23 @@ def host(text: str) -> Host:
         (TUN + OF_CONTAINERS + "/dev/kvm : c 10 232 0660 0 108\n", False),  # a container that was given kvm
         (TUN + OF_CONTAINERS + "/dev/kmsg : p 0600\n", False),  # as some make it
         (TUN + OF_CONTAINERS + KMSG, True),
+        (TUN + OF_CONTAINERS + "/dev/kmsg : c 0 0 0000\n", True),  # as a service of systemd sees it
+        (TUN + OF_CONTAINERS + "/run/systemd/system/\n", True),  # Podman in Incus, say
+        (TUN + "/dev/\n/run/systemd/system/\n", False),  # the host's /run below --root, and not its /dev
         ("/dev/ ! EACCES\n", True),
     ],
-    ids=["none", "container's", "no kernel log known", "with a device", "with a FIFO", "kernel log", "closed"],
+    ids=[
+        "none",
+        "container's",
+        "no kernel log known",
+        "with a device",
+        "with a FIFO",
+        "kernel log",
+        "closed log",
+        "init",
+        "mount point",
+        "closed",
+    ],
 )
 def test_dev_is_the_hosts_if_it_has_what_no_container_has(text: str, own: object) -> None:
     assert Host.from_tree(text).has_nodes is own

@@ -18,8 +18,8 @@ if TYPE_CHECKING:
 _DEV = "/dev"
 _KINDS = (("block", "b"), ("char", "c"))  # directories of /sys/dev, and the type of a node
 _LIMIT = 1 << 16
+_BOOTED = ("/run/systemd/system", "/run/openrc/softlevel")  # sd_booted(3), and the like of OpenRC
 _DIRECTORY = Stat(type="d", mode=0o755)
-_KERNEL_LOG = "1:11"  # /dev/kmsg (Documentation/admin-guide/devices.txt in the kernel's sources)
 # What every container has in /dev (config-linux.md of the OCI runtime specification), and what engines add.
 _OF_CONTAINERS = frozenset(
     {"console", "core", "fd", "full", "mqueue", "null", "ptmx", "pts", "random", "shm", "stderr", "stdin", "stdout"}
@@ -30,8 +30,10 @@ _OF_CONTAINERS = frozenset(
 def has_own_nodes(source: Source) -> bool:
     """Return whether `/dev` is the host's own, so that a node that is not in it does not exist.
 
-    In a container it has what every container has, and perhaps a few devices. The kernel's log tells it from that of
-    a host: the kernel itself makes its node, and no container has it that was not given all nodes of its host.
+    In a container it has what every container has, and perhaps a few devices. If an init system runs there, that is
+    a machine to its runtimes, which have no other `/dev`. Else the kernel's log tells it from that of a host: the
+    kernel itself makes its node, and no container has it that was not given all nodes of its host (some have a FIFO or
+    a link in its place). `ProtectKernelLogs=` of systemd mounts a node without numbers over it, or a socket.
 
         /sys/class/mem/kmsg -> ../../devices/virtual/mem/kmsg
     """
@@ -41,9 +43,11 @@ def has_own_nodes(source: Source) -> bool:
         return False
     except OSError:
         return True  # which nobody may list
+    if names and any(_type(source, path) is not None for path in _BOOTED):
+        return True
     if names <= _OF_CONTAINERS:
         return False
-    return not _is_there(source, "/sys/class/mem/kmsg") or _numbers(source, f"{_DEV}/kmsg") == _KERNEL_LOG
+    return _type(source, "/sys/class/mem/kmsg") is None or _type(source, f"{_DEV}/kmsg") in {"c", "s"}
 
 
 class KernelNodes:
@@ -175,16 +179,8 @@ def _is_dev(path: str) -> bool:
     return path == _DEV or path.startswith(f"{_DEV}/")
 
 
-def _is_there(source: Source, path: str) -> bool:
+def _type(source: Source, path: str) -> str | None:
     try:
-        source.stat(path, follow=False)
-    except OSError:
-        return False
-    return True
-
-
-def _numbers(source: Source, path: str) -> str | None:
-    try:
-        return source.stat(path, follow=False).numbers
+        return source.stat(path, follow=False).type
     except OSError:
         return None
