@@ -13,6 +13,7 @@ from cdi.discovery.addresses import is_swapped, parse_addresses, v4_of, v6_of
 from cdi.discovery.connections import own_sockets, parse_connections, ssh_ports
 from cdi.discovery.routes import parse_routes, parse_routes_v6
 from cdi.discovery.vfio_users import CONTAINED, is_node
+from cdi.disk_redaction import of_disks
 from cdi.host import Host
 from cdi.host.tree import FILE, Tree
 
@@ -43,6 +44,7 @@ def redacted(entries: Mapping[str, Entry]) -> dict[str, Entry]:
     """
     kept = {path: entry for path, entry in entries.items() if not (_LEFT_OUT.match(path) or _is_bare(path, entry))}
     kept |= dict(_users(entries))
+    kept |= dict(of_disks(entries))
     tables = {path: match[1] for path in sorted(kept) if (match := _TABLE.fullmatch(path))}
     texts = {path: kept[path].content.decode("utf-8", "replace") for path in tables}
     network = _Network([(tables[path], text) for path, text in texts.items()], Host(source=Tree(entries)))

@@ -47,6 +47,7 @@ FLOORS = {
     "host": 6,
     "hostcheck": 7,
     "discovery": 7,
+    "disk_redaction": 8,
     "recording": 8,
     "redaction": 8,
     "freshness": 10,
