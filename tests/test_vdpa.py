@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from cdi.discovery import discover
 from cdi.discovery.vdpa import VdpaDevice, read_vdpa
 from cdi.host import Host
 
@@ -62,3 +63,12 @@ def test_a_device_without_its_node_says_so() -> None:
 def test_an_address_in_the_name_of_a_device_is_not_its_place() -> None:
     (device,) = read(vdpa("vdpa:0000:65:00.3", "virtio_vdpa") + f"{VF}/virtio4/net/eth7/type = 1\n")
     assert (device.bdf, device.home, device.interfaces) == ("0000:65:00.3", VF, ("eth7",))
+
+
+def test_a_device_without_driver_says_which_module_makes_it_a_node() -> None:
+    skipped = discover(Host.load(HOSTS / "mlx5-vdpa"), ["vdpa", "nic"]).skipped
+    hint = "modprobe vhost_vdpa, then echo vdpa:0000:65:00.4 > /sys/bus/vdpa/drivers/vhost_vdpa/bind"
+    assert {(thing.what, thing.why) for thing in skipped if thing.hint == hint} == {
+        ("vdpa:0000:65:00.4", "no driver is bound to it"),
+        ("0000:65:00.4", "its vDPA device vdpa:0000:65:00.4 has no driver"),
+    }

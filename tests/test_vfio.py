@@ -56,8 +56,30 @@ def test_a_file_is_of_no_use_without_iommufd() -> None:
 
 def test_without_an_iommu_programs_know_the_group_under_another_name() -> None:
     text = GROUP + BY_GROUP.replace("/dev/vfio/7", "/dev/vfio/noiommu-7")
-    (node,) = read(text + "/sys/kernel/iommu_groups/7/name = vfio-noiommu\n").own
-    assert (node.path, node.host_path) == ("/dev/vfio/7", "/dev/vfio/noiommu-7")
+    vfio = read(text + "/sys/kernel/iommu_groups/7/name = vfio-noiommu\n")
+    assert [(node.path, node.host_path) for node in vfio.own] == [("/dev/vfio/7", "/dev/vfio/noiommu-7")]
+    assert vfio.warnings == ("no IOMMU protects the host from it: it can reach all memory",)
+
+
+def test_without_an_iommu_there_is_no_device_file() -> None:
+    """The kernel object is there, without a number (drivers/vfio/vfio_main.c)."""
+    text = GROUP + BY_GROUP.replace("/dev/vfio/7", "/dev/vfio/noiommu-7") + f"{AT}/vfio-dev/vfio3/uevent =\n"
+    text += "/sys/kernel/iommu_groups/7/name = vfio-noiommu\n/dev/iommu : c 10 126 0600\n"
+    assert paths(read(text)) == (["/dev/vfio/7"], ["/dev/vfio/vfio"])
+
+
+def test_without_the_container_of_groups_a_device_file_is_enough() -> None:
+    """A kernel may have iommufd alone, and then no /dev/vfio/vfio (CONFIG_VFIO_CONTAINER)."""
+    without = (GROUP + BY_GROUP + BY_FILE).replace("/dev/vfio/vfio : c 10 196 0666\n", "")
+    assert paths(read(without)) == (["/dev/vfio/devices/vfio3"], ["/dev/iommu"])
+
+
+def test_a_bridge_in_the_group_is_no_function_that_is_in_the_way() -> None:
+    """Without ACS, the port above a card is in the group of the card; its driver leaves DMA alone."""
+    port = "/sys/devices/pci0000:00/0000:00:01.0"
+    text = f"{port}/class = 0x060400\n{port}/driver -> ../../../bus/pci/drivers/pcieport\n"
+    text += f"/sys/kernel/iommu_groups/7/devices/0000:00:01.0 -> ../../../..{port[4:]}\n"
+    assert read(GROUP + BY_GROUP + text).blockers == ()
 
 
 @pytest.mark.parametrize(

@@ -17,7 +17,7 @@ from cdi.discovery.nic import AWAY
 from cdi.discovery.node import Node, NodeFault, edits_of, find_node
 from cdi.discovery.rdma import find_rdma_cm
 from cdi.discovery.sysfs import Kobject
-from cdi.discovery.vfio import Vfio, is_vfio, read_vfio
+from cdi.discovery.vfio import UNPROTECTED, Vfio, is_vfio, read_vfio
 from cdi.edits import append
 from cdi.host import HostError
 from cdi.model import ContainerEdits, NetDevice
@@ -69,7 +69,7 @@ def offer(  # noqa: PLR0913 - one argument a fact, all by keyword
     judged = [(interface, judge(interface, around)) for interface in nic.interfaces]
     movable = [(interface, judgement) for interface, judgement in judged if judgement.fact is None]
     asked = bool(wanted & {nic.name, *nic.names.values(), *(interface.name for interface in nic.interfaces)})
-    cautions = [judgement.caution for _, judgement in movable if judgement.caution is not None]
+    cautions = _cautions(nic, movable)
     if cautions and not asked:
         return skipped(why=cautions[0], hint=f"--include {nic.name} offers it all the same")
     if nic.away:
@@ -103,6 +103,13 @@ def offer(  # noqa: PLR0913 - one argument a fact, all by keyword
     return _found(nic, parts, cautions, family=family, kind=kind)
 
 
+def _cautions(nic: Nic, movable: list[tuple[Interface, Judgement]]) -> list[str]:
+    """Return why a function should stay: because of its interfaces, or, where it has none, because of itself."""
+    found = [judgement.caution for _, judgement in movable if judgement.caution is not None]
+    own = nic.function.caution if nic.subfunction is None and not nic.interfaces else None
+    return [*found, own] if own is not None else found
+
+
 def _add_pass_through(host: Host, nic: Nic, parts: _Parts) -> None:
     """Add what a program that drives the function itself opens: by VFIO, or by UIO."""
     if nic.subfunction is not None:
@@ -119,6 +126,7 @@ def _add_pass_through(host: Host, nic: Nic, parts: _Parts) -> None:
         parts.nodes.append(find_node(host, sysfs=f"{function.path}/uio/{name}", path=f"/dev/{name}"))
         parts.said.append(name)
         parts.info["uio"] = {"mount": f"/dev/{name}"}
+        parts.warnings.append(UNPROTECTED)
 
 
 def _add_interfaces(movable: list[tuple[Interface, Judgement]], parts: _Parts) -> None:
@@ -156,6 +164,9 @@ def _nothing(nic: Nic, judged: list[tuple[Interface, Judgement]]) -> tuple[str, 
         return fact, None
     if nic.function.driver is None:
         return "no driver is bound to it", f"echo {nic.function.bdf} > /sys/bus/pci/drivers_probe"
+    for device in nic.vdpa:
+        if device.driver is None:
+            return f"its vDPA device {device.name} has no driver", device.way_out
     if not nic.function.is_network:
         return f"its driver {nic.function.driver} makes no nodes of VFIO or UIO", "bind it to vfio-pci"
     return f"its driver {nic.function.driver} has made no interface", None

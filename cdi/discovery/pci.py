@@ -70,6 +70,14 @@ class Function(msgspec.Struct, frozen=True, kw_only=True):
         return (self.class_code or 0) >> 16 == NETWORK
 
     @property
+    def caution(self) -> str | None:
+        """Why a physical function should stay with the host, whatever it is bound to."""
+        if not self.functions:
+            return None
+        number = "virtual function depends" if self.functions == 1 else f"{self.functions} virtual functions depend"
+        return f"its {number} on it"
+
+    @property
     def root(self) -> str | None:
         """The PCI host bridge, in Kubernetes' words the PCIe root, that it is below: `pci0000:3a`."""
         return next((part for part in self.path.split("/") if _ROOT.fullmatch(part)), None)

@@ -42,6 +42,11 @@ class VdpaDevice(msgspec.Struct, frozen=True, kw_only=True):
     interfaces: tuple[str, ...] = ()
     unread: tuple[str, ...] = ()
 
+    @property
+    def way_out(self) -> str:
+        """How one without a driver becomes a node."""
+        return f"modprobe vhost_vdpa, then echo {self.name} > /sys/bus/vdpa/drivers/vhost_vdpa/bind"
+
 
 def read_vdpa(host: Host) -> tuple[VdpaDevice, ...]:
     """Return the vDPA devices of a host, by name.

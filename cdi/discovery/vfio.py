@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-__all__ = ["Vfio", "is_vfio", "read_vfio"]
+__all__ = ["UNPROTECTED", "Vfio", "is_vfio", "read_vfio"]
 
 import posixpath
 from typing import TYPE_CHECKING
@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from cdi.discovery.pci import Function
     from cdi.host import Host
 
+UNPROTECTED = "no IOMMU protects the host from it: it can reach all memory"
 _CONTAINER = "/dev/vfio/vfio"
 _IOMMUFD = "/dev/iommu"
 # Drivers that leave DMA alone, so that the rest of their group may be given away (driver_managed_dma in the kernel).
@@ -43,6 +44,7 @@ class Vfio(msgspec.Struct, frozen=True, kw_only=True):
     blockers: tuple[str, ...] = ()
     user: User | None = None
     unsure: str | None = None
+    unprotected: bool = False  # without an IOMMU
 
     @property
     def use(self) -> str | None:
@@ -57,7 +59,7 @@ class Vfio(msgspec.Struct, frozen=True, kw_only=True):
     @property
     def warnings(self) -> tuple[str, ...]:
         """What a user of the group should know of its other functions, and of who else uses it."""
-        said: list[str] = []
+        said = [UNPROTECTED] if self.unprotected else []
         if self.blockers:
             said.append(f"IOMMU group {self.group} cannot be used while it holds {', '.join(self.blockers)}")
         elif self.partners:
@@ -112,14 +114,19 @@ def _read_vfio(host: Host, function: Function) -> Vfio:
         blockers=tuple(f"{bdf} ({drivers[bdf]})" for bdf in partners if _blocks(drivers[bdf])),
         user=user,
         unsure=unsure,
+        unprotected=_is_unprotected(host, place),
     )
 
 
 def _group(host: Host, number: str, place: str) -> Node:
-    name = f"{place}/name"
-    if host.exists(name) and host.read_text(name).strip() == "vfio-noiommu":
+    if _is_unprotected(host, place):
         return replace(find_node(host, path=f"/dev/vfio/noiommu-{number}"), path=f"/dev/vfio/{number}")
     return find_node(host, path=f"/dev/vfio/{number}")
+
+
+def _is_unprotected(host: Host, place: str) -> bool:
+    name = f"{place}/name"
+    return host.exists(name) and host.read_text(name).strip() == "vfio-noiommu"
 
 
 def _device_file(host: Host, here: Kobject) -> Node | None:

@@ -38,8 +38,7 @@ def _unusable(device: VdpaDevice) -> Skipped:
     if device.driver is not None:
         made = f" and is interface {', '.join(device.interfaces)}, which netdev offers" if device.interfaces else ""
         return Skipped(family=_NAME, what=device.name, why=f"its driver is {device.driver}{made}")
-    hint = f"modprobe vhost_vdpa, then echo {device.name} > /sys/bus/vdpa/drivers/vhost_vdpa/bind"
-    return Skipped(family=_NAME, what=device.name, why="no driver is bound to it", hint=hint)
+    return Skipped(family=_NAME, what=device.name, why="no driver is bound to it", hint=device.way_out)
 
 
 def _function(host: Host, device: VdpaDevice) -> Function | None:

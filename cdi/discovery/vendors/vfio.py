@@ -62,8 +62,11 @@ def _reported(
     vfio = read_vfio(host, function)
     names = {"bdf": function.bdf, "id": function.stable_id, "group": vfio.group}
     names |= {"vf": virtual[1]} if virtual is not None else {}
-    if vfio.caution is not None and wanted.isdisjoint(names.values()):
-        hint = f"--include {function.bdf} offers it all the same"
+    asked = not wanted.isdisjoint(names.values())
+    hint = f"--include {function.bdf} offers it all the same"
+    if function.caution is not None and not asked:
+        return Skipped(family=_NAME, what=function.bdf, why=function.caution, hint=hint)
+    if vfio.caution is not None and not asked:
         return Skipped(family=_NAME, what=function.bdf, why=vfio.caution, hint=hint, lent=tuple(names.values()))
     whose = f" of {function.parent}" if function.parent is not None else ""
     facts = {
@@ -82,8 +85,8 @@ def _reported(
         edits=edits_of((*vfio.own, *vfio.shared), permissions="rw", groups=True),
         how=f"PCI function {function.bdf}{whose}, driver {function.driver}, IOMMU group {vfio.group}",
         attributes=present(facts),
-        warnings=(*vfio.warnings, *function.unread),
-        in_all=vfio.caution is None,
+        warnings=(*((function.caution,) if function.caution is not None else ()), *vfio.warnings, *function.unread),
+        in_all=vfio.caution is None and function.caution is None,
     )
 
 
