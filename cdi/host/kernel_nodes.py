@@ -137,7 +137,8 @@ class KernelNodes:
                 text = self._source.read(f"{place}/{name}/uevent", _LIMIT).decode("utf-8", "replace")
             except OSError:
                 continue
-            node = parse_node(text, name, type_, called=self._called(f"{place}/{name}"))
+            called = self._called(f"{place}/{name}") if not text else None
+            node = parse_node(text, name, type_, called=called)
             if node is not None:
                 yield node
 

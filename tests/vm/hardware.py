@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-__all__ = ["PCI", "VIRTUAL_FUNCTIONS", "Cards", "ask", "bind", "divide", "run", "set_up", "settle"]
+__all__ = ["PCI", "VIRTUAL_FUNCTIONS", "Cards", "ask", "bind", "divide", "run", "set_up", "settle", "udev"]
 
 import fcntl
 import json
@@ -58,6 +58,15 @@ def run(*command: str) -> str:
 def ask(*command: str) -> Any:
     """Return what a program says as JSON."""
     return json.loads(run(*command))
+
+
+def udev(query: str) -> dict[str, str]:
+    """Return what udev has of a device: `/sys/class/net/eth0`, or `--name=/dev/kvm`."""
+    variables: dict[str, str] = {}
+    for line in run("udevadm", "info", "--query=property", query).splitlines():
+        name, _, value = line.partition("=")
+        variables[name] = value
+    return variables
 
 
 def settle() -> None:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from tests.e2e.machine import CDI
-from tests.vm.hardware import PCI, ask, run
+from tests.vm.hardware import PCI, ask, udev
 
 if TYPE_CHECKING:
     from tests.vm.conftest import Found
@@ -64,13 +64,12 @@ def test_virtual_functions_are_where_udev_has_them(found: Found, cards: Cards) -
         cards.virtual[2],
     ]
     for name, device in offered.items():
-        text = run("udevadm", "info", "--query=property", f"/sys/class/net/{name}")
-        udev = dict(line.partition("=")[::2] for line in text.splitlines())
+        known = udev(f"/sys/class/net/{name}")
         said = device["attributes"]
-        assert udev["ID_PATH"] == f"pci-{said['pciAddress']}"
-        assert udev["ID_NET_DRIVER"] == said["driver"]
-        assert f"{udev['ID_VENDOR_ID']} {udev['ID_MODEL_ID']}" == f"{said['vendorId']} {said['deviceId']}"
-        assert udev["ID_NET_NAME_PATH"] == name == device["names"]["path"]
+        assert known["ID_PATH"] == f"pci-{said['pciAddress']}"
+        assert known["ID_NET_DRIVER"] == said["driver"]
+        assert f"{known['ID_VENDOR_ID']} {known['ID_MODEL_ID']}" == f"{said['vendorId']} {said['deviceId']}"
+        assert known["ID_NET_NAME_PATH"] == name == device["names"]["path"]
 
 
 def test_what_the_host_needs_is_kept(found: Found, cards: Cards) -> None:

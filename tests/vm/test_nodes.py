@@ -14,7 +14,7 @@ import pytest
 
 from tests.cli.harness import run as cdi
 from tests.udev_agreement import agreement
-from tests.vm.hardware import run
+from tests.vm.hardware import udev
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -70,9 +70,8 @@ def test_every_node_of_every_spec_is_the_one_in_dev(numbered: dict[str, list[Nod
         if not Path(f"/sys/dev/char/{major}:{minor}/subsystem").exists():
             assert path == "/dev/vhost-vdpa-0"  # the only one that udev does not know of
             continue
-        text = run("udevadm", "info", "--query=property", f"--name={path}")
-        udev = dict(line.partition("=")[::2] for line in text.splitlines())
-        assert (udev["DEVNAME"], udev["MAJOR"], udev["MINOR"]) == (path, str(major), str(minor))
+        known = udev(f"--name={path}")
+        assert (known["DEVNAME"], known["MAJOR"], known["MINOR"]) == (path, str(major), str(minor))
 
 
 def test_libudev_and_sysfs_agree_on_every_node_and_interface() -> None:
