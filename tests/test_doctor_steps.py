@@ -236,11 +236,19 @@ def test_a_broken_file_is_explained_with_line_and_column() -> None:
 
 
 def test_a_file_of_a_newer_version_names_the_cap() -> None:
-    text = spec("0", version="1.1.0", each={"netDevices": [{"hostInterfaceName": "eth1", "name": "eth1"}]})
+    net = {"netDevices": [{"hostInterfaceName": "eth1", "name": "eth1"}]}
+    text = spec("0", version="1.1.0", each={**net, "deviceNodes": [{"path": "/dev/gpu0"}]})
     found = Node({"/etc/cdi/gpu.json": text}, **PODMAN).first("vendor.com/gpu=0")
     assert (found.step, found.line) == ("loads", 1)
     assert found.message == "podman-5.4.2 does not read cdiVersion 1.1.0, it knows up to 0.8.0"
-    assert found.hint == "`cdi generate --install --compat podman-5.4.2` lowers what cdi has written"
+    assert found.hint == "`cdi generate --install` lowers what cdi has written"
+
+
+def test_what_cannot_be_lowered_takes_another_runtime() -> None:
+    text = spec("0", version="1.1.0", each={"netDevices": [{"hostInterfaceName": "eth1", "name": "eth1"}]})
+    found = Node({"/etc/cdi/gpu.json": text}, **PODMAN).first("vendor.com/gpu=0")
+    nothing = "device '0' is nothing without what CDI 0.8.0 lacks, it cannot be lowered"
+    assert found.hint == f"{nothing}: it takes a runtime that reads CDI 1.1.0"
 
 
 def test_a_version_higher_than_needed_is_just_a_number() -> None:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from cdi.diagnosis.finding import Finding
 from cdi.problem import Problem
 from cdi.report import locate
-from cdi.versions import VERSIONS, at_least, needed_version
+from cdi.versions import VERSIONS, at_least, lower, needed_version
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -58,9 +58,11 @@ def _too_new(file: SpecFile, runtime: Runtime) -> Iterator[Finding]:
     by_label = not at_least(newest, label)
     what = f"cdiVersion {label}" if by_label else f"what needs CDI {needed} in a file of version {label}"
     message = f"{runtime.release or runtime.name} does not read {what}, it knows up to {newest}"
-    hint = f"`cdi generate --install --compat {runtime.release or 'auto'}` lowers what cdi has written"
+    hint = "`cdi generate --install` lowers what cdi has written"
     if at_least(newest, needed):
         hint = f"write cdiVersion {needed!r}, the file needs no more; `cdi generate --install` does"
+    elif refused := lower(spec, newest).refused:
+        hint = f"{refused[0].message}: it takes a runtime that reads CDI {needed}"
     problem = Problem(severity="error", rule="version", message=message, where="cdiVersion", hint=hint)
     for one in locate(file.content, [problem]):
         yield placed(one, file, step="loads", status="problem", why=_DROPPED)
