@@ -94,7 +94,7 @@ def _compare_node(node: DeviceNode, stat: Stat, where: str, path: str) -> Iterat
 def _check_net(net: NetDevice, where: str, host: Host) -> Iterator[Problem]:
     if not host.exists(f"/sys/class/net/{net.host_interface_name}"):
         message = f"there is no network interface {net.host_interface_name!r}"
-        hint = "it may be in a container already: it comes back when that ends"
+        hint = "it may be in a container: a card's comes back when the network of that ends, a virtual one is gone then"
         yield _error("host-net-missing", message, f"{where}.hostInterfaceName", hint)
 
 

@@ -29,7 +29,7 @@ _OF_THE_HOST = (
     *("node-missing", "node-numbers", "node-renumbered", "node-type"),
 )
 
-_IN_USE = "an interface that is in a container comes back when that ends"
+_IN_USE = "an interface that is in a container comes back when the network of that ends, unless it is virtual"
 _Grouped = dict[Fact, list[str]]
 
 
