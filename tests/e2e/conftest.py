@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 
 PACKAGES = {
     "busybox": "busybox-static",
+    "crun": "crun",
     "ip": "iproute2",
     "mmdebstrap": "mmdebstrap",
     "nsenter": "util-linux",

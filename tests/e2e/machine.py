@@ -42,13 +42,12 @@ _numbers = itertools.count(1)
 class Machine:
     """A running machine. `root` is its root file system as the tests see it: they read and write files below."""
 
-    def __init__(self, lower: Path, directory: Path, *, shared: tuple[Path, ...] = (), cgroups: int = 0) -> None:
+    def __init__(self, lower: Path, directory: Path, *, shared: tuple[Path, ...] = ()) -> None:
         self.directory = directory
         self._cgroup = f"cdi-tools-e2e-{os.getpid()}-{next(_numbers)}"
         for hierarchy in _hierarchies():
             _make_cgroup(hierarchy / self._cgroup)
-        version = str(cgroups or _cgroups_version())
-        command: list[str | Path] = [MACHINE, lower, directory, self._cgroup, version, *shared, *python_paths()]
+        command: list[str | Path] = [MACHINE, lower, directory, self._cgroup, *shared, *python_paths()]
         self._init = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
         self._daemons: list[Daemon] = []
         process = self._stdout.readline().strip()
@@ -193,16 +192,12 @@ def bury() -> None:
 
 
 def _hierarchies() -> Iterator[Path]:
-    if _cgroups_version() == 2:
+    if (CGROUPS / "cgroup.controllers").exists():
         yield CGROUPS
         return
     for path in sorted(CGROUPS.iterdir()):
-        if not path.is_symlink() and (path / "cgroup.procs").exists():
+        if not path.is_symlink() and (path / "cgroup.procs").exists() and not (path / "cgroup.controllers").exists():
             yield path
-
-
-def _cgroups_version() -> int:
-    return 2 if (CGROUPS / "cgroup.controllers").exists() else 1
 
 
 def _make_cgroup(path: Path) -> None:

@@ -1,12 +1,11 @@
 #!/bin/bash
 # A machine to try container runtimes on: a root file system of its own, and namespaces of its own for all else.
-#   machine.sh LOWER DIR CGROUP VERSION SHARED...
+#   machine.sh LOWER DIR CGROUP SHARED...
 # LOWER is the root file system; what is written goes to memory, mounted at DIR, and is gone with the machine. CGROUP is the name of
-# a cgroup that the caller made in each hierarchy. VERSION is that of the cgroups which the machine has: 2 without any controller where
-# those are in version 1. SHARED files and directories are the caller's own, at the same paths.
+# a cgroup that the caller made in each hierarchy. SHARED files and directories are the caller's own, at the same paths.
 # Writes the machine's process to stdout once it is ready, and ends, with all that runs in it, when stdin does.
 set -euo pipefail
-lower=$1 dir=$2 cgroup=$3 version=$4
+lower=$1 dir=$2 cgroup=$3
 
 if (($$ != 1)); then
     for procs in /sys/fs/cgroup/{,*/}"$cgroup"/cgroup.procs; do
@@ -28,7 +27,7 @@ for state in run var/lib/containerd var/lib/containers var/lib/docker; do
     mkdir -p "$root/$state"
     mount -t tmpfs -o mode=0755 tmpfs "$root/$state"
 done
-for shared in "${@:5}"; do
+for shared in "${@:4}"; do
     mkdir -p "$root/${shared%/*}"
     if [[ -d $shared ]]; then mkdir -p "$root$shared"; else touch "$root$shared"; fi
     mount --bind "$shared" "$root$shared"
@@ -36,7 +35,7 @@ done
 
 # Only what is below the machine's own cgroup, and never version 2 beside version 1, which crun refuses.
 cgroups=$root/sys/fs/cgroup
-if [[ $version == 2 ]]; then
+if [[ -e /sys/fs/cgroup/cgroup.controllers ]]; then
     mount -t cgroup2 cgroup "$cgroups"
     mkdir "$cgroups/init" # a cgroup whose children have controllers may have no processes
     echo 1 >"$cgroups/init/cgroup.procs"

@@ -48,17 +48,19 @@ class Root(NamedTuple):
     packages: tuple[str, ...]
     variant: str = "essential"
     hooks: tuple[str, ...] = ()
+    newest: tuple[str, ...] = ()  # of its packages, those that come from experimental as long as they are newer there
 
     @property
     def options(self) -> tuple[str, ...]:
         return ("--quiet", "--mode=root", f"--variant={self.variant}", *OPTIONS, *self.hooks)
 
 
-RUNTIMES = ("forky", "trixie")
+RUNTIMES = ("forky", "trixie", "newest")
 KERNEL = "kernel"
 ROOTS = {
     "forky": Root("forky", ("podman", "containerd", "docker.io", "docker-cli", "runc", "crun", *ALWAYS)),
     "trixie": Root("trixie", ("containerd", "runc", *ALWAYS)),
+    "newest": Root("sid", ("runc", "crun", *ALWAYS), newest=("runc",)),
     # Unpacked, not installed: a kernel is nothing to install beside another, and QEMU runs all the same.
     "kernel": Root("trixie", ("linux-image-amd64", "qemu-system-x86"), "extract", (f"--extract-hook={DEPMOD}",)),
 }
@@ -67,7 +69,7 @@ ROOTS = {
 def root_of(name: str) -> Path:
     """Return a root file system, made when it is not in the cache; nobody may write to it."""
     recipe = ROOTS[name]
-    text = "\n".join((recipe.suite, *recipe.packages, *recipe.options))
+    text = "\n".join((recipe.suite, *recipe.packages, *recipe.options, *recipe.newest))
     key = hashlib.sha256(text.encode()).hexdigest()[:12]
     CACHE.mkdir(mode=0o755, parents=True, exist_ok=True)
     with (CACHE / f"{name}.lock").open("w") as lock:
@@ -103,16 +105,18 @@ def _contents(root: Path) -> dict[str, int]:
 def _make(name: str, root: Path) -> None:
     recipe = ROOTS[name]
     suite, packages = recipe.suite, recipe.packages
-    source = f"deb [signed-by={KEYRING}] {mirror()} {suite} main"
+    suites = (suite, "experimental") if recipe.newest else (suite,)
     with tempfile.TemporaryDirectory(dir=root.parent, prefix=f"{name}-", suffix=".part") as made:
-        new = Path(made, "root")
+        new, pins = Path(made, "root"), Path(made, "pins")
+        pins.write_text(f"Package: {' '.join(recipe.newest)}\nPin: release a=experimental\nPin-Priority: 500\n")
         command: tuple[str | Path, ...] = (
             "mmdebstrap",
             *recipe.options,
+            *((f'--aptopt=Dir::Etc::preferences "{pins}"',) if recipe.newest else ()),
             f"--include={','.join(packages)}",
             suite,
             new,
-            source,
+            *(f"deb [signed-by={KEYRING}] {mirror()} {name} main" for name in suites),
         )
         done = subprocess.run(command, check=False, capture_output=True, text=True)
         if done.returncode:
