@@ -59,10 +59,16 @@ def _content_lines(text: str) -> Iterator[str]:
     yield from lines or (["E:ID_FS_TYPE="] if "E:" in text else [])
 
 
+def _device_lines(text: str) -> Iterator[str]:
+    """Yield the path of a device that something is made from; that of a file tells nothing about disks."""
+    yield text.strip() if text.startswith("/dev/") else ""
+
+
 _DISK_FILES: tuple[tuple[re.Pattern[str], Callable[[str], Iterator[str]]], ...] = (
     (re.compile(r"/proc/(1|self)/mountinfo"), _mount_lines),
     (re.compile(r"/proc/swaps"), _swap_lines),
     (re.compile(r"/proc/cmdline"), _root_lines),
     (re.compile(r"/proc/2/comm"), _name_lines),
+    (re.compile(r"/sys/.*/(backing_file|backing_dev|device_path|udev_path)"), _device_lines),
     (re.compile(r"/run/udev/data/b[0-9]+:[0-9]+"), _content_lines),
 )

@@ -309,6 +309,8 @@ def test_holders_that_go_in_circles_end() -> None:
 
 
 PRIVATE = r"""
+/sys/block/loop0/loop/backing_file = /home/secret.img
+/sys/block/loop1/loop/backing_file = /dev/sdz
 /proc/cmdline = "root=/dev/nvme0n1 ro rd.iscsi.password=secret\n"
 /proc/swaps = "Filename Type\n/home/secret partition-file 8 0 -2\n"
 """
@@ -319,6 +321,7 @@ def test_a_snapshot_keeps_what_tells_use_and_no_more() -> None:
     host = Host.from_tree(mounts(*lines) + PRIVATE + ONE.replace("serial = S1", "serial = SECRET"))
     text = snapshot(host)
     assert "secret" not in text.lower()
+    assert "/sys/block/loop1/loop/backing_file = /dev/sdz" in text
     again = Host.from_tree(text)
     assert discover(again, ["nvme"]).skipped == discover(host, ["nvme"]).skipped
     assert snapshot(again) == text
