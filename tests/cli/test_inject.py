@@ -42,6 +42,26 @@ def test_inject_takes_patterns_stdin_and_yaml(cdi: Cdi, specs: Path) -> None:
     assert yaml.safe_load(result.out)["process"]["env"] == ["PATH=/bin", "GPU=1"]
 
 
+def test_an_interface_for_a_container_with_the_host_s_network_is_remarked_on(cdi: Cdi, tmp_path: Path) -> None:
+    edits = {"netDevices": [{"hostInterfaceName": "eth1", "name": "net1"}]}
+    device = {"name": "eth1", "containerEdits": edits}
+    spec = {"cdiVersion": "1.1.0", "kind": "vendor.com/net", "devices": [device]}
+    (tmp_path / "net.json").write_text(json.dumps(spec))
+    for namespaces, remark in (
+        ([{"type": "mount"}, {"type": "network"}], ""),
+        ([{"type": "network", "path": "/run/netns/pod"}], ""),
+        ([{"type": "mount"}], "cdi: it has the host's network, so that eth1 cannot be moved: runc refuses"),
+        (None, "cdi: it has the host's network"),
+        ([7, {"type": []}], "cdi: it has the host's network"),
+    ):
+        given = oci(linux={"namespaces": namespaces})
+        result = cdi("-d", tmp_path, "inject", "-", "vendor.com/net=eth1", stdin=given)
+        assert result.code == 0
+        assert result.json["linux"]["netDevices"] == {"eth1": {"name": "net1"}}
+        assert result.err.startswith(remark)
+        assert bool(result.err) is bool(remark)
+
+
 def test_unresolved_names_are_exit_1_and_no_output(cdi: Cdi, specs: Path) -> None:
     asked = ["vendor.com/gpu=0", "vendor.com/gpu=7", "other.com/*"]
     result = cdi("-d", specs, "inject", "-", *asked, stdin=oci())

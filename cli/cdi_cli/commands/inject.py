@@ -32,6 +32,21 @@ class Container(Answer, frozen=True, kw_only=True):
         return self.oci
 
 
+def _injected(oci: dict[str, Any]) -> Container:
+    """Return the OCI spec, with what runtimes make of interfaces for a container without a network of its own."""
+    linux = oci.get("linux")
+    moved = linux.get("netDevices") if isinstance(linux, dict) else None
+    if not moved or "network" in _namespaces(linux):
+        return Container(oci=oci)
+    fate = "runc refuses the container, crun sets them up on the host"
+    return Container(oci=oci, notes=(f"it has the host's network, so that {', '.join(moved)} cannot be moved: {fate}",))
+
+
+def _namespaces(linux: dict[str, Any]) -> list[Any]:
+    listed = linux.get("namespaces")
+    return [one.get("type") for one in listed if isinstance(one, dict)] if isinstance(listed, list) else []
+
+
 def inject(
     ctx: typer.Context,
     oci: _Oci,
@@ -47,7 +62,7 @@ def inject(
     """
     document = read_oci(oci)
     with loaded(ctx.obj) as registry:
-        return Container(oci=registry.inject(document, asked_for(registry, devices)))
+        return _injected(registry.inject(document, asked_for(registry, devices)))
 
 
 def resolve(ctx: typer.Context, oci: _Oci) -> Container:
@@ -60,4 +75,4 @@ def resolve(ctx: typer.Context, oci: _Oci) -> Container:
     if not names:
         return Container(oci=document, notes=("the spec asks for no devices",))
     with loaded(ctx.obj) as registry:
-        return Container(oci=registry.inject(document, asked_for(registry, names)))
+        return _injected(registry.inject(document, asked_for(registry, names)))
