@@ -127,7 +127,7 @@ def write_out(host: Host, root: Path) -> Host:
 
 AUDITED = """
 import sys
-from cdi.discovery import discover, families
+from cdi.discovery import discover, families, pools
 from cdi.host import Host
 families()
 host = Host.load(sys.argv[1])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import time
 from pathlib import Path
@@ -415,6 +416,42 @@ def test_a_profile_that_is_broken_takes_no_spec_and_one_that_is_gone_does(acme: 
     running.after(profile.unlink)
     running.wait(200)
     assert running.installed() == {FPGA: ["0"]}
+
+
+def test_pools_are_followed(acme: Acme) -> None:
+    """A function that comes into another pool leaves its own, and a broken file changes nothing."""
+    for number in (0, 1):
+        function = acme.root / f"sys/devices/pci0000:00/0000:00:0{number + 1}.0"
+        (function / f"net/eth{number}").mkdir(parents=True)
+        (function / "uevent").write_text("DRIVER=e1000e\nPCI_CLASS=20000\nPCI_ID=8086:10D3\n")
+        for place, inside in (("bus/pci/devices", ""), ("class/net", f"/net/eth{number}")):
+            link = acme.root / "sys" / place / (f"eth{number}" if inside else function.name)
+            link.parent.mkdir(parents=True, exist_ok=True)
+            link.symlink_to(f"{'../' * (place.count('/') + 1)}devices/pci0000:00/{function.name}{inside}")
+        (function / f"net/eth{number}/device").symlink_to("../..")
+        (function / f"net/eth{number}/type").write_text("1\n")
+    routes = acme.root / "proc/net/route"
+    routes.parent.mkdir(parents=True)
+    routes.write_text("Iface\tDestination\tGateway \tFlags\tRefCnt\tUse\tMetric\tMask\t\tMTU\tWindow\tIRTT\n")
+    file = acme.root / "etc/cdi-tools/pools.d/config.json"
+    file.parent.mkdir()
+
+    def pools(**addresses: list[str]) -> str:
+        pools = [{"resourceName": name, "selectors": {"pciAddresses": of}} for name, of in addresses.items()]
+        return json.dumps({"resourceList": pools})
+
+    one, other = "0000:00:01.0", "0000:00:02.0"
+    file.write_text(pools(first=[one], second=[other]))
+    running = Running(acme, make=lambda host: make(host, ("pool",)))
+    running.wait(0)
+    assert running.installed() == {"host.local/first": [one], "host.local/second": [other]}
+    assert "/etc/cdi-tools/pools.d" in running.looker.places.paths
+    running.after(file.write_text, pools(first=[one, other]))
+    running.wait(200)
+    assert running.installed() == {"host.local/first": [one, other]}
+    running.after(file.write_text, "{")
+    running.wait(200)
+    assert running.installed() == {"host.local/first": [one, other]}
 
 
 def test_a_root_that_is_gone_takes_nothing(running: Running) -> None:

@@ -12,7 +12,7 @@ from msgspec.structs import replace
 
 from cdi.discovery.card import Addition, offer
 from cdi.discovery.found import Family, Found, Report, Skipped
-from cdi.discovery.movable import NOWHERE, Surroundings, read_surroundings
+from cdi.discovery.movable import NOWHERE, Surroundings, judge, read_surroundings
 from cdi.discovery.nic import Nic, read_nics
 from cdi.discovery.node import Node, NodeFault, find_node
 from cdi.discovery.pci import list_functions
@@ -88,11 +88,13 @@ def _discover(
             continue
         empty = False
         name = candidate.nic.name
-        item = _offered(host, candidate, selector, placed.pool, around, family, wanted)
         owner = next((other for other in earlier if taken_by(other.pool, candidate) is not None), None)
-        if owner is not None and (isinstance(item, Found) or item.lent):
-            overlaps.setdefault(owner.place, (owner, []))[1].append(name)
-            item = Skipped(family=family, what=name, why=f"is in the pool {owner.pool.kind}", absent=True)
+        if owner is not None:
+            if not _is_kept(candidate.nic, around):
+                overlaps.setdefault(owner.place, (owner, []))[1].append(name)
+            yield Skipped(family=family, what=name, why=f"is in the pool {owner.pool.kind}", absent=True)
+            continue
+        item = _offered(host, candidate, selector, placed.pool, around, family, wanted)
         has_rdma = has_rdma or (selector.is_rdma and isinstance(item, Found))
         yield item
     yield from (_overlap(placed, owner, names) for owner, names in overlaps.values())
@@ -167,6 +169,12 @@ def _misc(host: Host, path: str) -> Node:
     """Return the node of a misc device, which may be there before its module is loaded: sysfs has none then."""
     sysfs = f"/sys/class/misc/{path.rpartition('/')[2]}"
     return find_node(host, sysfs=sysfs if host.is_dir(sysfs) else None, path=path)
+
+
+def _is_kept(nic: Nic, around: Surroundings) -> bool:
+    """Return whether the host needs a function itself, so that pools that select it are no trouble."""
+    cautions = any(judge(interface, around).caution is not None for interface in nic.interfaces)
+    return cautions or (nic.function.functions > 0 and nic.subfunction is None)
 
 
 def _overlap(placed: PlacedPool, owner: PlacedPool, names: Sequence[str]) -> Problem:
