@@ -190,7 +190,7 @@ def test_what_the_host_needs_itself_stays_unless_it_is_named() -> None:
 def test_a_physical_function_with_virtual_ones_stays_without_an_interface_too() -> None:
     tree = (HOSTS / "e810-64vf/host.tree").read_text().replace("/net/enp59s0np0", "/net_/enp59s0np0")
     discovery = discover(Host.from_tree(tree), ["pool"], pools=[listed(pool())])
-    assert skips(discovery)["0000:3b:00.0"] == "it has 64 virtual functions, and whoever has it sets them up"
+    assert skips(discovery)["0000:3b:00.0"] == "its 64 virtual functions depend on it"
 
 
 def test_partition_keys_and_link_types_of_infiniband() -> None:
@@ -426,16 +426,35 @@ def test_pools_are_of_the_host_and_a_given_one_replaces_its_namesake() -> None:
     }
 
 
-def test_a_broken_file_of_the_host_hides_no_other() -> None:
-    good = json.dumps(json.dumps({"resourceList": [pool()]}))
-    tree = f"/etc/cdi-tools/pools.d/a.json = x\n/etc/cdi-tools/pools.d/b.json = {good}\n"
-    tree += "/etc/cdi-tools/pools.d/c.json ! EACCES\n"
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        ("= x", "/etc/cdi-tools/pools.d/b.json:1:1: expected a mapping, got a string, 'x'"),
+        ("! EACCES", "cannot read '/etc/cdi-tools/pools.d/b.json': permission denied"),
+    ],
+)
+def test_pools_after_a_broken_file_wait_for_it(content: str, message: str) -> None:
+    """They could take what it says is of others."""
+    texts = [json.dumps(json.dumps({"resourceList": [pool(resourceName=name)]})) for name in ("first", "rest")]
+    tree = f"/etc/cdi-tools/pools.d/a.json = {texts[0]}\n/etc/cdi-tools/pools.d/b.json {content}\n"
+    tree += f"/etc/cdi-tools/pools.d/c.json = {texts[1]}\n"
     families, problems = host_families(Host.from_tree(tree))
-    assert [family.name for _, family in families] == ["pool-net"]
+    assert [family.name for _, family in families] == ["pool-first"]
+    waits = "/etc/cdi-tools/pools.d/c.json: its pools are not made while /etc/cdi-tools/pools.d/b.json is broken"
     assert [(problem.rule, problem.message) for problem in problems] == [
-        ("pools-invalid", "/etc/cdi-tools/pools.d/a.json:1:1: expected a mapping, got a string, 'x'"),
-        ("pools-invalid", "cannot read '/etc/cdi-tools/pools.d/c.json': permission denied"),
+        ("pools-invalid", message),
+        ("pools-invalid", f"{waits}: they could take functions of that one's"),
     ]
+
+
+def test_a_pool_whose_kind_is_taken_keeps_what_is_its_own() -> None:
+    lists = [
+        listed(pool(selectors={"pfNames": ["enp59s0np0#0"]}), source="a.json"),
+        listed(pool(selectors={"pfNames": ["enp59s0np0#1"]}), source="b.json"),
+        listed(pool(resourceName="rest", selectors={"pfNames": ["enp59s0np0#0-2"]}), source="c.json"),
+    ]
+    discovery = discover(Host.load(HOSTS / "e810-64vf"), ["pool"], pools=lists)
+    assert {VFS[one.name]: one.kind for one in discovery.found} == {0: "host.local/net", 2: "host.local/rest"}
 
 
 @pytest.mark.parametrize(

@@ -138,10 +138,21 @@ def host_families(
     from cdi.discovery.pools import families_of_pools, parse_pools  # noqa: PLC0415 - as above
 
     replaced = {one.pool.kind for each in given for one in each.pools}
-    found = [each.without(replaced) for _, each in _read(host, _POOLS, paths, parse_pools, problems)]
+    found: list[PoolList] = []
+    for path in paths:
+        read = list(_read(host, _POOLS, [path], parse_pools, problems))
+        found += [each.without(replaced) for _, each in read]
+        if not read:
+            problems += [_waits(later, path) for later in paths[paths.index(path) + 1 :]]
+            break
     kinds = {family.kind: family.name for family in (*families().values(), *own.values())}
     of_pools, faults = families_of_pools((*given, *found), kinds)
     return (*own.items(), *of_pools), (*problems, *faults)
+
+
+def _waits(later: str, broken: str) -> Problem:
+    message = f"{later}: its pools are not made while {broken} is broken: they could take functions of that one's"
+    return Problem(severity="warning", rule=_POOLS.rule, message=message)
 
 
 def _listed(host: Host, files: _Files, problems: list[Problem]) -> list[str]:

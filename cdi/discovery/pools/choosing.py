@@ -41,12 +41,14 @@ def families_of_pools(
 ) -> tuple[tuple[tuple[str, Family], ...], tuple[Problem, ...]]:
     """Return the family of each pool with the file that it stands in, and what is wrong with other pools.
 
-    A function belongs to the first pool that takes it, in the order of the files and in each of them. `kinds` are those
-    of other families, which no pool may have, each with its family.
+    A function belongs to the first pool that takes it, in the order of the files and in each of them; one that has no
+    family keeps it from others all the same. `kinds` are those of other families, which no pool may have, each with its
+    family.
     """
     problems: list[Problem] = []
+    pools = tuple(one for each in lists for one in each.pools)
     first: dict[str, PlacedPool] = {}
-    for placed in (one for pools in lists for one in pools.pools):
+    for placed in pools:
         kind = placed.pool.kind
         owner = f"the family {kinds[kind]}" if kind in kinds else first[kind].place if kind in first else None
         if owner is None:
@@ -55,11 +57,11 @@ def families_of_pools(
             message = f"{placed.place}: the kind {kind!r} is that of {owner} already"
             hint = "give it another resourceName or resourcePrefix"
             problems.append(Problem(severity="error", rule="pools-invalid", message=message, hint=hint))
-    pools = tuple(first.values())
-    times = Counter(one.pool.resource_name for one in pools)
+    times = Counter(one.pool.resource_name for one in first.values())
     families = (
         (one.source, _family(one, pools[:index], alone=times[one.pool.resource_name] == 1))
         for index, one in enumerate(pools)
+        if first.get(one.pool.kind) is one
     )
     return tuple(families), tuple(problems)
 
@@ -135,10 +137,6 @@ def _offered(  # noqa: PLR0913, PLR0917 - what there is to know of one function
 ) -> Found | Skipped:
     """Return the device, with RDMA and vDPA only where the selector asks for it, as the plugin does."""
     nic = candidate.nic
-    count = nic.function.functions
-    if candidate.type == NETWORK and count and not nic.interfaces and wanted.isdisjoint({nic.name}):
-        why = f"it has {count} virtual functions, and whoever has it sets them up"
-        return Skipped(family=family, what=nic.name, why=why, hint=f"--include {nic.name} offers it all the same")
     driver = VDPA_DRIVERS.get(selector.vdpa_type or "")
     lowered = replace(
         nic,
@@ -172,9 +170,9 @@ def _misc(host: Host, path: str) -> Node:
 
 
 def _is_kept(nic: Nic, around: Surroundings) -> bool:
-    """Return whether the host needs a function itself, so that pools that select it are no trouble."""
+    """Return whether the host needs a function itself, so that it is no trouble when several pools select it."""
     cautions = any(judge(interface, around).caution is not None for interface in nic.interfaces)
-    return cautions or (nic.function.functions > 0 and nic.subfunction is None)
+    return cautions or (nic.subfunction is None and nic.function.caution is not None)
 
 
 def _overlap(placed: PlacedPool, owner: PlacedPool, names: Sequence[str]) -> Problem:

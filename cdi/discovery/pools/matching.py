@@ -57,7 +57,8 @@ class Candidate:
     def has_rdma(self) -> bool:
         """Whether it has an RDMA device that programs can use, or had one until a container got that."""
         if self.nic.away and not self.nic.rdma:
-            return self._host.is_dir(f"{self.nic.function.path}/{_INFINIBAND}")
+            part = f"/{self.nic.subfunction}" if self.nic.subfunction is not None else ""
+            return self._host.is_dir(f"{self.nic.function.path}{part}/{_INFINIBAND}")
         return any(device.has_verbs for device in self.nic.rdma)
 
     @cached_property
