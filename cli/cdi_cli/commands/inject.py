@@ -35,16 +35,13 @@ class Container(Answer, frozen=True, kw_only=True):
 def _injected(oci: dict[str, Any]) -> Container:
     """Return the OCI spec, with what runtimes make of interfaces for a container without a network of its own."""
     linux = oci.get("linux")
-    moved = linux.get("netDevices") if isinstance(linux, dict) else None
-    if not moved or "network" in _namespaces(linux):
+    parts: dict[str, Any] = linux if isinstance(linux, dict) else {}
+    moved, listed = parts.get("netDevices"), parts.get("namespaces")
+    namespaces = [one.get("type") for one in listed if isinstance(one, dict)] if isinstance(listed, list) else []
+    if not moved or "network" in namespaces:
         return Container(oci=oci)
     fate = "runc refuses the container, crun sets them up on the host"
     return Container(oci=oci, notes=(f"it has the host's network, so that {', '.join(moved)} cannot be moved: {fate}",))
-
-
-def _namespaces(linux: dict[str, Any]) -> list[Any]:
-    listed = linux.get("namespaces")
-    return [one.get("type") for one in listed if isinstance(one, dict)] if isinstance(listed, list) else []
 
 
 def inject(
