@@ -10,7 +10,7 @@ from typing import Any, Literal
 
 import msgspec
 
-from cdi.model import NO_EDITS, ContainerEdits, Spec
+from cdi.model import NO_EDITS, ContainerEdits, DeviceNode, NetDevice, Spec
 
 
 def to_data(value: msgspec.Struct) -> dict[str, Any]:
@@ -37,6 +37,8 @@ def _lean(value: Any) -> Any:
     if isinstance(value, tuple):
         items = tuple(map(_lean, value))
         return value if items and all(map(is_, items, value)) else items or ()
+    if isinstance(value, (str, DeviceNode, NetDevice)):  # which have no parts, and are most of a spec
+        return value
     if isinstance(value, ContainerEdits) and not value:
         return NO_EDITS
     if isinstance(value, msgspec.Struct):
