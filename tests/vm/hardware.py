@@ -2,7 +2,21 @@
 
 from __future__ import annotations
 
-__all__ = ["PCI", "VIRTUAL_FUNCTIONS", "Cards", "ask", "bind", "divide", "run", "set_up", "settle", "udev"]
+__all__ = [
+    "PCI",
+    "VIRTUAL_FUNCTIONS",
+    "Cards",
+    "ask",
+    "bind",
+    "divide",
+    "empty_disk",
+    "functions_of",
+    "run",
+    "set_up",
+    "settle",
+    "udev",
+    "use_disk",
+]
 
 import fcntl
 import json
@@ -20,6 +34,7 @@ MODULES = (
 )
 MACS = {"out": "52:54:00:00:00:01", "lan": "52:54:00:00:00:02", "igb": "52:54:00:00:00:03"}  # see boot.sh
 EDU = "1234:11e8"
+DISK = "/dev/nvme0n1"
 LINKS = (
     "add br0 type bridge",
     "add veth0 type veth peer name veth1",
@@ -84,13 +99,13 @@ def set_up() -> Cards:
     (edu_bdf,) = (path.name for path in (PCI / "devices").iterdir() if identity(path.name) == EDU)
 
     divide(igb_bdf, VIRTUAL_FUNCTIONS)
-    virtual = tuple((PCI / f"devices/{igb_bdf}/virtfn{number}").readlink().name for number in range(VIRTUAL_FUNCTIONS))
+    virtual = functions_of(igb_bdf)
     bind(virtual[1], "vfio-pci")
     bind(edu_bdf, "uio_pci_generic")
     divide(nvme_bdf, 2)
-    for number in (1, 2):
+    for number, bdf in enumerate(functions_of(nvme_bdf), start=1):
         switch_on(number)
-        (PCI / "drivers/nvme/bind").write_text((PCI / f"devices/{nvme_bdf}/virtfn{number - 1}").readlink().name)
+        (PCI / "drivers/nvme/bind").write_text(bdf)
 
     for command in (*LINKS, f"set {out} up", f"set {lan} up"):
         run("ip", "link", *command.split())
@@ -98,10 +113,27 @@ def set_up() -> Cards:
     run("ip", "route", "add", "default", "via", "10.0.2.2")
     run("rdma", "link", "add", "rxe0", "type", "rxe", "netdev", lan)
     make_vdpa("vdpa0")
-    run("mkfs.ext4", "-q", "/dev/nvme0n1")
-    run("mount", "/dev/nvme0n1", "/mnt")
-    settle()
+    use_disk()
     return Cards(out, lan, igb, igb_bdf, virtual, nvme_bdf, edu_bdf)
+
+
+def use_disk() -> None:
+    """Make a file system on the disk behind the NVMe card and its virtual functions, and mount it."""
+    run("mkfs.ext4", "-q", DISK)
+    run("mount", DISK, "/mnt")
+    settle()
+
+
+def empty_disk() -> None:
+    run("umount", "/mnt")
+    run("wipefs", "--quiet", "--all", DISK)
+    settle()
+
+
+def functions_of(bdf: str) -> tuple[str, ...]:
+    """Return the virtual functions of a card, in their order."""
+    links = sorted((PCI / "devices" / bdf).glob("virtfn*"), key=lambda link: int(link.name.removeprefix("virtfn")))
+    return tuple(link.readlink().name for link in links)
 
 
 def function_of(interface: str) -> str:

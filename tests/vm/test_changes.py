@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from tests.cli.harness import run as cdi
-from tests.vm.hardware import VIRTUAL_FUNCTIONS, bind, divide
+from tests.vm.hardware import VIRTUAL_FUNCTIONS, bind, divide, empty_disk, functions_of, use_disk
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -107,3 +107,39 @@ def test_a_container_gets_the_nodes_and_the_interface_of_its_card(
         assert Path(f"/sys/dev/char/{major}:{minor}/dev").read_text() == f"{major}:{minor}\n"
         assert Path(path).is_char_device()
     assert f"PCIDEVICE_HOST_LOCAL_NIC={cards.virtual[0]}" in oci["process"]["env"]
+
+
+def test_an_empty_disk_is_offered_with_the_virtual_functions_that_reach_it(cards: Cards) -> None:
+    empty_disk()
+    try:
+        answer = cdi("discover", "nvme", "-o", "json").json
+    finally:
+        use_disk()
+    found = {
+        device["name"]: {node["path"] for node in device["containerEdits"]["deviceNodes"]} for device in answer["found"]
+    }
+    assert found == {
+        bdf: {f"/dev/{controller}", "/dev/nvme0n1", "/dev/ng0n1"}
+        for bdf, controller in zip(functions_of(cards.nvme_bdf), ("nvme1", "nvme2"), strict=True)
+    }
+    for path in set().union(*found.values()):
+        assert Path(path).exists()
+    assert {kept["what"]: kept["why"] for kept in answer["skipped"]} == {
+        cards.nvme_bdf: "manages its 2 virtual functions"
+    }
+
+
+def test_pools_divide_a_card_by_what_its_functions_are_bound_to(cards: Cards, tmp_path: Path) -> None:
+    pools = {
+        "net": {"drivers": ["igbvf"], "pfNames": [f"{cards.igb}#0-1"]},
+        "dpdk": {"drivers": ["vfio-pci"], "rootDevices": [cards.igb_bdf]},
+    }
+    file = tmp_path / "pools.json"
+    entries = [{"resourceName": name, "resourcePrefix": "vm.test", "selectors": one} for name, one in pools.items()]
+    file.write_text(json.dumps({"resourceList": entries}))
+    made = cdi("generate", "pool", "--pools", file, "--no-all", "--name", "bdf", "-o", "json")
+    assert made.code == 0, made.err
+    specs = {
+        spec["kind"]: [device["name"] for device in spec["devices"]] for spec in map(json.loads, made.out.splitlines())
+    }
+    assert specs == {"vm.test/dpdk": [cards.virtual[1]], "vm.test/net": [cards.virtual[0]]}

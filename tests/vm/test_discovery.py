@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from tests.e2e.machine import CDI
-from tests.vm.hardware import PCI, ask, udev
+from tests.vm.hardware import PCI, ask, functions_of, udev
 
 if TYPE_CHECKING:
     from tests.vm.conftest import Found
@@ -135,6 +135,21 @@ def test_vdpa_devices_are_those_that_vdpa_lists(found: Found) -> None:
     assert nodes(found.named("vdpa")["vdpa0"]) == {"/dev/vhost-vdpa-0"}
 
 
-@pytest.mark.parametrize(("name", "node"), [("tun", "/dev/net/tun"), ("vhost-net", "/dev/vhost-net")])
-def test_the_kernels_own_devices_are_offered(found: Found, name: str, node: str) -> None:
-    assert nodes(found.named("host")[name]) == {node}
+def test_a_function_bound_to_uio_comes_with_its_node(found: Found, cards: Cards) -> None:
+    assert {name: nodes(device) for name, device in found.named("uio").items()} == {
+        cards.edu_bdf: {f"/dev/{path.name}" for path in (PCI / "devices" / cards.edu_bdf / "uio").iterdir()}
+    }
+
+
+def test_a_mounted_disk_keeps_all_controllers_that_reach_it(found: Found, cards: Cards) -> None:
+    controllers = (cards.nvme_bdf, *functions_of(cards.nvme_bdf))
+    assert len(controllers) == 3
+    assert found.named("nvme") == {}
+    assert found.skipped("nvme") == dict.fromkeys(controllers, "nvme0n1 is mounted on /mnt")
+
+
+@pytest.mark.parametrize(
+    ("family", "name", "node"), [("host", "tun", "/dev/net/tun"), ("vhost", "vhost-net", "/dev/vhost-net")]
+)
+def test_the_kernels_own_devices_are_offered(found: Found, family: str, name: str, node: str) -> None:
+    assert node in nodes(found.named(family)[name])

@@ -59,6 +59,7 @@ def test_every_node_of_every_spec_is_the_one_in_dev(numbered: dict[str, list[Nod
         "dri",
         "infiniband",
         "net",
+        "uio0",
         "vfio",
         "vhost-net",
         "vhost-vdpa-0",
