@@ -104,7 +104,8 @@ def discover(
     found: list[Found] = lists[Found]  # type: ignore[assignment]
     skipped: list[Skipped] = lists[Skipped]  # type: ignore[assignment]
     seen = {name for device in found for name in (device.name, *device.names.values(), *device.words)}
-    problems += [_never_seen(name) for name in sorted(wanted - seen - {thing.what for thing in skipped})]
+    seen |= {name for thing in skipped for name in (thing.what, *thing.words)}
+    problems += [_never_seen(name) for name in sorted(wanted - seen)]
     problems += _nodes_told(host, (*found, *lists[Shared]))
     return Discovery(
         families=tuple(family.name for family in chosen),

@@ -61,7 +61,7 @@ class Skipped(msgspec.Struct, frozen=True, kw_only=True):
 
     `absent` is for what was looked for and is not there, or is another family's; `broken` for what is there and
     should work, but does not; `lent` are the names of what a container, or a program of the host, has now: a spec that
-    offers it stays right.
+    offers it stays right; `words` are others by which it can be asked for.
     """
 
     family: str
@@ -71,6 +71,7 @@ class Skipped(msgspec.Struct, frozen=True, kw_only=True):
     absent: bool = False
     broken: bool = False
     lent: tuple[str, ...] = ()
+    words: tuple[str, ...] = ()
 
     @property
     def advice(self) -> str:

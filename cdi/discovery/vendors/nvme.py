@@ -100,30 +100,42 @@ def _judged(
     wanted: frozenset[str],
 ) -> Found | Skipped:
     what = names.get("bdf", controller.name)
+    words = tuple(namespace.name for namespace in controller.namespaces)
+    known = (*names.values(), *words)
     fact = fact_against(controller, around)
     if fact is not None:
-        return Skipped(family=_NAME, what=what, why=fact, broken=controller.is_gone)
+        return Skipped(family=_NAME, what=what, why=fact, broken=controller.is_gone, words=known)
     cautions = cautions_of(controller, around)
-    if cautions and wanted.isdisjoint({*names.values(), *(one.name for one in controller.namespaces)}):
+    if cautions and wanted.isdisjoint(known):
         hint = f"--include {what} offers it all the same"
-        return Skipped(family=_NAME, what=what, why="; ".join(cautions), hint=hint)
+        return Skipped(family=_NAME, what=what, why="; ".join(cautions), hint=hint, words=known)
     try:
         nodes, missing = _nodes(controller, around.host)
     except (NodeFault, HostError) as fault:
-        return Skipped(family=_NAME, what=what, why=str(fault), broken=True)
+        return Skipped(family=_NAME, what=what, why=str(fault), broken=True, words=known)
     return Found(
         family=_NAME,
         kind=_KIND,
         name=what,
         names=names,
-        also=("id",),
-        words=tuple(namespace.name for namespace in controller.namespaces),
+        also=() if _has_twin(controller, around) else ("id",),
+        words=words,
         edits=edits_of(nodes, permissions="rw", groups=True),
         how=_how(controller),
         attributes=present(_facts(controller, index)),
         warnings=(*cautions, *warnings_of(controller, around), *missing, *controller.unread),
         in_all=not cautions,
     )
+
+
+def _has_twin(controller: Controller, around: Surroundings) -> bool:
+    """Return whether a disk has another port, so that its own name is no controller's, whichever of them is offered."""
+
+    def key(one: Controller) -> tuple[str | None, ...]:
+        return one.model, one.serial, one.function.parent if one.function is not None else None
+
+    has_parent = controller.function is not None and controller.function.parent is not None
+    return not has_parent and sum(key(one) == key(controller) for one in around.controllers) > 1
 
 
 def _facts(controller: Controller, index: int | None) -> dict[str, str | int | bool | None]:
