@@ -133,7 +133,7 @@ def test_host_is_checked_on_request(cdi: Cdi, tmp_path: Path) -> None:
         "    deviceNodes:\n    - path: /dev/absent\n"
     )
     assert cdi("validate", spec).code == 0
-    result = cdi("validate", "--host", "--root", ROOT / "spec-examples/hosts/minimal", spec)
+    result = cdi("validate", "--host", "--root", ROOT / "spec-examples/hosts/kvm-server", spec)
     assert result.code == 1
     assert f"{spec}:7:" in result.out
     assert "/dev/absent" in result.out
