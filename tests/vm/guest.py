@@ -151,5 +151,6 @@ def _in_order(directory: Path) -> list[Path]:
 
 if __name__ == "__main__":
     with tempfile.TemporaryDirectory(prefix="cdi-tools-vm-") as made:
-        setup = f"cd {PROJECT} && {sys.executable} -c 'from tests.vm.hardware import set_up; print(set_up())'"
-        Guest(Path(made), f"{setup}\nsetsid --ctty bash -i\n", console=sys.stdin).wait()
+        path = f"cd {PROJECT}; PATH={Path(sys.executable).parent}:$PATH"
+        setup = "python -c 'from tests.vm.hardware import set_up; print(set_up())'"
+        Guest(Path(made), f"{path}\n{setup}\nsetsid --ctty bash -i\n", console=sys.stdin).wait()

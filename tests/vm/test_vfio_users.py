@@ -14,7 +14,7 @@ from tests.cli.harness import run
 from tests.vm.hardware import PCI, bind
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Generator, Iterator
 
     from tests.vm.hardware import Cards
 
@@ -42,7 +42,7 @@ def function(cards: Cards) -> Iterator[str]:
 
 
 @contextmanager
-def used(bdf: str, *around: str) -> Iterator[int]:
+def used(bdf: str, *around: str) -> Generator[int]:
     """Have a program use a function meanwhile; return its PID, or that of what is around it."""
     group = (PCI / f"devices/{bdf}/iommu_group").readlink().name
     command = [*around, sys.executable, "-c", USER, group, bdf]
