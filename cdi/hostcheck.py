@@ -6,7 +6,7 @@ __all__ = ["check_edits", "check_host"]
 
 import posixpath
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from cdi.host import Host, HostError
 from cdi.problem import Problem
@@ -36,22 +36,31 @@ def check_host(
     if path is not None:
         yield from _check_file(path, spec_dirs, root)
     host = host.with_nodes()
-    yield from check_edits(spec.container_edits, "containerEdits", host)
+    fine: set[object] = set()
+    yield from _check_edits(spec.container_edits, "containerEdits", host, fine)
     for i, device in enumerate(spec.devices):
-        yield from check_edits(device.container_edits, f"devices[{i}].containerEdits", host)
+        yield from _check_edits(device.container_edits, f"devices[{i}].containerEdits", host, fine)
 
 
 def check_edits(edits: ContainerEdits, where: str, host: Host) -> Iterator[Problem]:
     """Yield what keeps edits from working on a host; `where` is their own place in the spec."""
-    host = host.with_nodes()
-    for i, node in enumerate(edits.device_nodes):
-        yield from _guarded(_check_node, node, f"{where}.deviceNodes[{i}]", host)
-    for i, net in enumerate(edits.net_devices):
-        yield from _guarded(_check_net, net, f"{where}.netDevices[{i}]", host)
-    for i, hook in enumerate(edits.hooks):
-        yield from _guarded(_check_hook, hook, f"{where}.hooks[{i}]", host)
-    for i, mount in enumerate(edits.mounts):
-        yield from _guarded(_check_mount, mount, f"{where}.mounts[{i}]", host)
+    yield from _check_edits(edits, where, host.with_nodes(), set())
+
+
+def _check_edits(edits: ContainerEdits, where: str, host: Host, fine: set[object]) -> Iterator[Problem]:
+    """Yield the same; `fine` are parts of which nothing is to be said, as other devices have them too."""
+    parts_of: tuple[tuple[str, tuple[Any, ...], Callable[..., Iterator[Problem]]], ...] = (
+        ("deviceNodes", edits.device_nodes, _check_node),
+        ("netDevices", edits.net_devices, _check_net),
+        ("hooks", edits.hooks, _check_hook),
+        ("mounts", edits.mounts, _check_mount),
+    )
+    for name, parts, check in parts_of:
+        for i, part in enumerate(parts):
+            if part not in fine:
+                problems = list(_guarded(check, part, f"{where}.{name}[{i}]", host))
+                fine |= set() if problems else {part}
+                yield from problems
 
 
 def _guarded(check: Callable[..., Iterator[Problem]], part: object, where: str, host: Host) -> Iterator[Problem]:
