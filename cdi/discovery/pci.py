@@ -5,6 +5,7 @@ from __future__ import annotations
 __all__ = ["NETWORK", "Function", "function_path", "list_functions", "parse_bdf", "parse_subfunction", "read_function"]
 
 import re
+from functools import cached_property
 from typing import TYPE_CHECKING
 
 import msgspec
@@ -99,11 +100,11 @@ def list_functions(
     """
     for path, identity in host.once(_identities).items():
         try:
-            if vendor is not None and identity.vendor() != vendor:
+            if vendor is not None and identity.vendor != vendor:
                 continue
-            if base_class is not None and (identity.class_code() or 0) >> 16 != base_class:
+            if base_class is not None and (identity.class_code or 0) >> 16 != base_class:
                 continue
-            if driver is not None and not driver(identity.driver()):
+            if driver is not None and not driver(identity.driver):
                 continue
             function = read_function(host, host.resolve(path))
             if function is not None:
@@ -145,14 +146,17 @@ class _Identity:
         except HostError:
             self._uevent = {}
 
+    @cached_property
     def vendor(self) -> int | None:
         known = _parse_id(self._uevent.get("PCI_ID"))
         return known[0] if known is not None else self._attribute("vendor")
 
+    @cached_property
     def class_code(self) -> int | None:
         known = self._uevent.get("PCI_CLASS")
         return parse_number(f"0x{known}") if known is not None else self._attribute("class")
 
+    @cached_property
     def driver(self) -> str | None:
         if self._uevent.get("PCI_ID") is not None:
             return self._uevent.get("DRIVER")
