@@ -15,7 +15,6 @@ if TYPE_CHECKING:
 NOT_INSTALLED = 4
 INTERRUPTED = 130
 BROKEN_PIPE = 141
-_GARBAGE = 100_000  # objects between looks for garbage cycles, of which a short life makes few
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -25,7 +24,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     """
     if argv is not None:
         return _guarded(argv)
-    gc.set_threshold(_GARBAGE)
+    gc.disable()  # garbage cycles, of which a short life makes few; who stays looks for them again
     # At once: to take apart an interpreter full of modules takes longer than to check a spec.
     os._exit(_guarded(sys.argv[1:]))
 

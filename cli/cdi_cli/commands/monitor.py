@@ -4,6 +4,7 @@ from __future__ import annotations
 
 __all__ = ["EXAMPLES", "Changes", "monitor"]
 
+import gc
 from collections.abc import Iterator
 from typing import Any
 
@@ -28,6 +29,7 @@ def monitor(ctx: typer.Context) -> Changes:
     A line for each device that was added, changed or removed, and for each problem that is new, until ^C. With
     --output json, a JSON document on each line.
     """
+    gc.enable()  # this process stays
     registry = loaded(ctx.obj, watch=True)
     watching = f"watching {', '.join(map(str, registry.dirs))}; ^C ends it"
     return Changes(changes=_until_closed(registry, registry.changes()), notes=(*notes_of(registry), watching))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 __all__ = ["EXAMPLES", "Ended", "watch"]
 
+import gc
 import os
 import time
 from pathlib import Path
@@ -82,6 +83,7 @@ def watch(
     It does what `generate --install` does, at first and whenever hardware, drivers or their files change; SIGHUP has
     it look at once. What is missing because a driver is just loading again stays in its spec for a while.
     """
+    gc.enable()  # this process stays
     settings: Settings = ctx.obj
     for option, value in (("--interval", interval), ("--grace", grace)):
         if not _SHORTEST <= value < float("inf"):
