@@ -6,7 +6,7 @@ import pytest
 
 from cdi.discovery.node import NodeFault
 from cdi.discovery.pci import Function, read_function
-from cdi.discovery.vfio import Vfio, is_vfio, read_vfio
+from cdi.discovery.vfio import UNPROTECTED, Vfio, is_vfio, read_vfio
 from cdi.host import Host
 
 AT = "/sys/devices/pci0000:00/0000:00:05.0"
@@ -58,7 +58,7 @@ def test_without_an_iommu_programs_know_the_group_under_another_name() -> None:
     text = GROUP + BY_GROUP.replace("/dev/vfio/7", "/dev/vfio/noiommu-7")
     vfio = read(text + "/sys/kernel/iommu_groups/7/name = vfio-noiommu\n")
     assert [(node.path, node.host_path) for node in vfio.own] == [("/dev/vfio/7", "/dev/vfio/noiommu-7")]
-    assert vfio.warnings == ("no IOMMU protects the host from it: it can reach all memory",)
+    assert vfio.warnings == (UNPROTECTED,)
 
 
 def test_without_an_iommu_there_is_no_device_file() -> None:

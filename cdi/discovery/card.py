@@ -203,5 +203,5 @@ def _found(nic: Nic, parts: _Parts, cautions: list[str], *, family: str, kind: s
         how=f"{what}{whose}, driver {function.driver}: {', '.join(parts.said)}",
         attributes=present(facts),
         warnings=tuple(dict.fromkeys((*cautions, *parts.warnings))),
-        in_all=not cautions,
+        in_all=not cautions and UNPROTECTED not in parts.warnings,
     )

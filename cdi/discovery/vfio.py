@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from cdi.discovery.pci import Function
     from cdi.host import Host
 
-UNPROTECTED = "no IOMMU protects the host from it: it can reach all memory"
+UNPROTECTED = "without an IOMMU, whoever drives it can have it read and write all memory of the host"
 _CONTAINER = "/dev/vfio/vfio"
 _IOMMUFD = "/dev/iommu"
 # Drivers that leave DMA alone, so that the rest of their group may be given away (driver_managed_dma in the kernel).

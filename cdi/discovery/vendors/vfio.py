@@ -86,7 +86,7 @@ def _reported(
         how=f"PCI function {function.bdf}{whose}, driver {function.driver}, IOMMU group {vfio.group}",
         attributes=present(facts),
         warnings=(*((function.caution,) if function.caution is not None else ()), *vfio.warnings, *function.unread),
-        in_all=vfio.caution is None and function.caution is None,
+        in_all=vfio.caution is None and function.caution is None and not vfio.unprotected,
     )
 
 
