@@ -100,7 +100,8 @@ def test_every_device_that_cannot_be_lowered_is_named() -> None:
 
 def test_every_field_that_would_be_lost_is_named() -> None:
     rdt = IntelRdt(clos_id="a", schemata=("MB:0=50",), enable_monitoring=True)
-    edits = ContainerEdits(env=("A=B",), additional_gids=(44,), intel_rdt=rdt, net_devices=NET.net_devices)
+    node = DeviceNode(path="/dev/a")
+    edits = ContainerEdits(device_nodes=(node,), additional_gids=(44,), intel_rdt=rdt, net_devices=NET.net_devices)
     assert said(spec_of(edits), "containerd-2.2.0") == [
         ("compat-version", "cdiVersion"),
         ("compat-field", "devices[0].containerEdits.netDevices"),
