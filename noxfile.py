@@ -60,7 +60,7 @@ def _group(name: str) -> tuple[str, ...]:
 
 INSTALLED = _installed()
 OLDEST, NEWEST = INSTALLED[0], INSTALLED[-1]
-# To keep it at some twelve minutes on two cores: every test runs on the oldest Python, those that need no extras and
+# To keep it at some fifteen minutes on two cores: every test runs on the oldest Python, those that need no extras and
 # the wheel on the newest, containers on one between them. `nox -s tests` runs every test on each.
 BETWEEN = (INSTALLED[1:-1] or INSTALLED)[-1]
 nox.options.sessions = ["lint", "types", "package", f"tests-{OLDEST}", "minimal", "e2e", "vm"]
