@@ -29,7 +29,7 @@ qemu=(
     -machine q35,accel=tcg -cpu Nehalem -smp 2 -m 1536M -nodefaults -no-user-config -no-reboot -display none
     -L "$root/usr/share/seabios" -L "$root/usr/share/qemu"
     -kernel "$root"/boot/vmlinuz-* -initrd "$dir/initrd"
-    -append "console=ttyS0 panic=-1 loglevel=4 mitigations=off cryptomgr.notests intel_iommu=on module_blacklist=$unused rdinit=/init -- /bin/bash $init"
+    -append "console=ttyS0 panic=-1 loglevel=4 mitigations=off no_timer_check cryptomgr.notests intel_iommu=on module_blacklist=$unused rdinit=/init -- /bin/bash $init"
     -serial "$CONSOLE"
     -device intel-iommu,intremap=on,caching-mode=on
     -fsdev "local,id=root,path=$machine/root,security_model=none,multidevs=remap,readonly=on"
