@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from cdi.discovery.node import Node, find_node
-from cdi.host import HostError
 
 if TYPE_CHECKING:
     from cdi.host import Host
@@ -32,12 +31,7 @@ def read_accel(host: Host, device: str) -> Accel | None:
 
     /sys/bus/pci/devices/0000:00:0b.0/accel/accel0/  dev uevent
     """
-    try:
-        names = host.listdir(f"{device}/accel")
-    except HostError as error:
-        if error.missing:
-            return None
-        raise
+    names = host.names(f"{device}/accel")
     match = next((match for name in names if (match := _NAME.fullmatch(name))), None)
     if match is None:
         return None

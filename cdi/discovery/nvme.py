@@ -85,14 +85,8 @@ def read_controllers(host: Host) -> Iterator[Controller]:
 
 
 def _read_subsystems(host: Host) -> Mapping[str, Kobject]:
-    """Return the subsystem that each controller is of."""
-    try:
-        names = host.listdir(_SUBSYSTEMS)
-    except HostError as error:
-        if error.missing:  # Linux before 4.15
-            return {}
-        raise
-    found = [Kobject(host, f"{_SUBSYSTEMS}/{name}") for name in names]
+    """Return the subsystem that each controller is of; Linux before 4.15 knows none."""
+    found = [Kobject(host, f"{_SUBSYSTEMS}/{name}") for name in host.names(_SUBSYSTEMS)]
     return {name: one for one in found for name in one.names if _CONTROLLER.fullmatch(name)}
 
 

@@ -37,14 +37,10 @@ EXCLUSIVE = Problem(
 
 
 class RdmaDevice(msgspec.Struct, frozen=True, kw_only=True):
-    """An RDMA device; `home` is the path in /sys/devices of what it is a device of, a PCI function for example.
-
-    `nodes` are its own: uverbs, then umad and issm of each port. `faults` say which are unusable.
-    """
+    """An RDMA device; `nodes` are its own: uverbs, then umad and issm of each port. `faults` say which are unusable."""
 
     name: str
     path: str
-    home: str
     bdf: str | None
     nodes: tuple[Node, ...]
     faults: tuple[str, ...] = ()
@@ -97,12 +93,9 @@ def read_rdma(host: Host) -> tuple[RdmaDevice, ...]:
 
     (drivers/infiniband/core/uverbs_main.c and user_mad.c in the kernel's sources)
     """
-    try:
-        names = host.listdir(_DEVICES)
-    except HostError as error:
-        if error.missing:
-            return ()
-        raise
+    names = host.names(_DEVICES)
+    if not names:
+        return ()
     nodes, unread = _nodes(host)
     devices: list[RdmaDevice] = []
     for name in names:
@@ -175,11 +168,7 @@ def _nodes_beside(host: Host, here: Kobject) -> list[str]:
 
 
 def _entries(host: Host, directory: str) -> Iterator[str]:
-    try:
-        yield from (f"{directory}/{name}" for name in host.listdir(directory) if name != "abi_version")
-    except HostError as error:
-        if not error.missing:
-            raise
+    return (f"{directory}/{name}" for name in host.names(directory) if name != "abi_version")
 
 
 def _owner(host: Host, path: str) -> str:
@@ -207,7 +196,6 @@ def _read_device(host: Host, name: str, here: Kobject, paths: list[str]) -> Rdma
     return RdmaDevice(
         name=name,
         path=here.path,
-        home=_home(here.path),
         bdf=parse_bdf(here.path),
         nodes=tuple(nodes),
         faults=tuple(faults),

@@ -62,14 +62,8 @@ def read_vdpa(host: Host) -> tuple[VdpaDevice, ...]:
     /sys/devices/pci0000:3a/0000:3a:00.0/0000:3b:00.3/vdpa1
     /sys/devices/pci0000:3a/0000:3a:00.0/0000:3b:00.3/virtio4/net/eth2
     """
-    try:
-        names = host.listdir(_DEVICES)
-    except HostError as error:
-        if error.missing:
-            return ()
-        raise
     devices: list[VdpaDevice] = []
-    for name in names:
+    for name in host.names(_DEVICES):
         try:
             devices.append(_read_device(host, name))
         except HostError as error:

@@ -197,6 +197,15 @@ class Host:
         names = self._ask("list", path, lambda: self._source.listdir(path))
         return tuple(sorted(names, key=natural_key if natural else None))
 
+    def names(self, path: str) -> tuple[str, ...]:
+        """Return the names in a directory, sorted, numbers as numbers; none where there is no directory."""
+        try:
+            return self.listdir(path)
+        except HostError as error:
+            if error.missing:
+                return ()
+            raise
+
     def readlink(self, path: str) -> str:
         """Return the target of a link as it is written."""
         return self._ask("read the link", path, lambda: self._source.readlink(path))
@@ -261,17 +270,9 @@ class Host:
         if not any(char in part for char in "*?["):
             yield from self._glob(f"{base}/{part}", rest)
             return
-        for name in self._names(base or "/"):
+        for name in self.names(base or "/"):
             if fnmatchcase(name, part):
                 yield from self._glob(f"{base}/{name}", rest)
-
-    def _names(self, path: str) -> tuple[str, ...]:
-        try:
-            return self.listdir(path)
-        except HostError as error:
-            if error.missing:
-                return ()
-            raise
 
     @staticmethod
     def _ask(action: str, path: str, question: Callable[[], _T]) -> _T:

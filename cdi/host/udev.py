@@ -90,13 +90,7 @@ def _names(device: Any) -> UdevNames | None:
 
 
 def _recorded(host: Host) -> Iterator[tuple[str, UdevNames]]:
-    try:
-        names = host.listdir(_PLACE)
-    except HostError as error:
-        if error.missing:
-            return
-        raise
-    for name in names:
+    for name in host.names(_PLACE):
         path = f"{_PLACE}/{name}"
         try:
             yield name, msgspec.json.decode(host.read_bytes(path), type=UdevNames)

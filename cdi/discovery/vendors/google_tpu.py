@@ -93,13 +93,7 @@ def _accel_nodes(host: Host, function: Function) -> Iterator[Node]:
 
     /sys/bus/pci/devices/0000:00:05.0/accel/accel0/dev  246:0
     """
-    try:
-        names = host.listdir(f"{function.path}/accel")
-    except HostError as error:
-        if error.missing:
-            return
-        raise
-    for name in names:
+    for name in host.names(f"{function.path}/accel"):
         if _ACCEL.fullmatch(name):
             yield find_node(host, sysfs=f"{function.path}/accel/{name}", path=f"/dev/{name}")
 

@@ -91,7 +91,7 @@ def _discover(host: Host, _wanted: frozenset[str]) -> Iterator[Report]:
     every = [one for one in list_functions(host, vendor=_HUAWEI) if _is_npu(one)]
     functions = [one for one in every if not is_vfio(one.driver)]
     yield from (_given_away(one) for one in every if one not in functions)
-    names = [name for name in _names(host, "/dev") if _NODE.fullmatch(name)]
+    names = [name for name in host.names(host.dev("/dev")) if _NODE.fullmatch(name)]
     if not names:
         yield from _without_nodes(functions)
         if not every:
@@ -205,7 +205,7 @@ def _look(host: Host, name: str, chips: Sequence[_Chip], places: Mapping[str, Fu
 def _shared(host: Host, manager: Node, chips: Sequence[_Chip]) -> Shared:
     nodes, faults = [manager], []
     paths = [f"/dev/{name}" for chip in chips for name in chip.shared]
-    paths += [f"{directory}/{name}" for directory in _INTERCONNECT for name in _names(host, directory)]
+    paths += [f"{directory}/{name}" for directory in _INTERCONNECT for name in host.names(host.dev(directory))]
     for path in dict.fromkeys(paths):
         try:
             nodes.append(find_node(host, path=path))
@@ -219,15 +219,6 @@ def _shared(host: Host, manager: Node, chips: Sequence[_Chip]) -> Shared:
         how=f"what {' and '.join(chip.name for chip in chips)} needs besides its own node",
         warnings=(*faults, *refused),
     )
-
-
-def _names(host: Host, directory: str) -> tuple[str, ...]:
-    try:
-        return host.listdir(host.dev(directory))
-    except HostError as error:
-        if error.missing:
-            return ()
-        raise
 
 
 def _mounts(host: Host) -> tuple[tuple[Mount, ...], tuple[str, ...]]:
