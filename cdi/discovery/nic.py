@@ -96,11 +96,13 @@ def read_nics(host: Host) -> tuple[Nic, ...]:
             raise
         around = NOWHERE
     ends = representors(around)
+    switch_ports = set(ends.values())
+    switches = {bdf for _, bdf, _ in ends}
     interfaces: _Owned[Interface] = {}
     rdma: _Owned[RdmaDevice] = {}
     vdpa: _Owned[VdpaDevice] = {}
     for interface in around.by_name.values():
-        if interface.name not in ends.values() and _is_of_card(interface):
+        if interface.name not in switch_ports and _is_of_card(interface):
             _add(interfaces, _owner(interface.path), interface)
     with suppress(HostError):  # the family of RDMA devices says so
         for device in host.once(read_rdma):
@@ -126,7 +128,7 @@ def read_nics(host: Host) -> tuple[Nic, ...]:
                 index=index,
                 physical=uplinks.get(function.parent or "" if part is None else bdf),
                 representor=ends.get((part is not None, function.parent or bdf, index)),
-                switchdev=part is None and any(end[1] == bdf for end in ends),
+                switchdev=part is None and bdf in switches,
                 interfaces=tuple(mine),
                 rdma=tuple(rdma.get((bdf, part), ())),
                 vdpa=tuple(vdpa.get((bdf, part), ())),
@@ -174,7 +176,7 @@ def _functions(host: Host, more: Iterable[str]) -> Iterator[tuple[str, Function]
 
 
 def _number(host: Host, function: Function, subfunction: str) -> int | None:
-    """Return the number that the user gave to a subfunction (Documentation/ABI/testing/sysfs-bus-auxiliary has none).
+    """Return the number that the user gave to a subfunction (drivers/net/ethernet/mellanox/mlx5/core/sf/dev/dev.c).
 
     /sys/devices/pci0000:3a/0000:3a:00.0/0000:3b:00.0/mlx5_core.sf.4/sfnum    88
     """
