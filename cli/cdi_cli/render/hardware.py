@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-__all__ = ["text"]
+__all__ = ["listed", "text"]
 
 from typing import TYPE_CHECKING
 
@@ -10,9 +10,9 @@ from cdi_cli.render.table import table
 from cdi_cli.text import printable
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterable, Iterator
 
-    from cdi.discovery import Discovery
+    from cdi.discovery import Discovery, Found, Skipped
     from cdi_cli.commands.discover import Hardware
     from cdi_cli.render import Look
 
@@ -39,6 +39,15 @@ def text(answer: Hardware, look: Look) -> Iterator[str]:
     if folded:
         others = f"of {folded[0]}" if len(folded) == 1 else f"of {len(folded)} other families"
         yield f"\nNothing {others} is here; --verbose says what was looked for.\n"
+
+
+def listed(found: Iterable[Found], skipped: Iterable[Skipped]) -> Iterator[str]:
+    """Yield a line for each device with its warnings, and for each thing that is skipped, below what they are of."""
+    for one in found:
+        yield f"  {printable(one.name)}: {printable(one.how)}\n"
+        yield from (f"    warning: {printable(warning)}\n" for warning in one.warnings)
+    for thing in skipped:
+        yield f"  skipped {printable(thing.what)}: {printable(thing.advice)}\n"
 
 
 def _absent(discovery: Discovery) -> tuple[str, ...]:

@@ -6,6 +6,7 @@ __all__ = ["text"]
 
 from typing import TYPE_CHECKING
 
+from cdi_cli.render.hardware import listed
 from cdi_cli.text import counted, paint, printable, problem_lines
 
 if TYPE_CHECKING:
@@ -34,8 +35,4 @@ def text(answer: CheckedPools, look: Look) -> Iterator[str]:
 def _pool(pool: PoolVerdict) -> Iterator[str]:
     has = counted(len(pool.found), "device") if pool.found else "nothing on this host"
     yield f"{pool.kind} ({pool.family}): {has}\n"
-    for one in pool.found:
-        yield f"  {printable(one.name)}: {printable(one.how)}\n"
-        yield from (f"    warning: {printable(warning)}\n" for warning in one.warnings)
-    for thing in pool.skipped:
-        yield f"  skipped {printable(thing.what)}: {printable(thing.advice)}\n"
+    yield from listed(pool.found, pool.skipped)

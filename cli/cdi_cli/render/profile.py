@@ -7,6 +7,7 @@ __all__ = ["checked", "families"]
 from typing import TYPE_CHECKING
 
 from cdi.encode import dump
+from cdi_cli.render.hardware import listed
 from cdi_cli.render.table import table
 from cdi_cli.text import counted, paint, printable, problem_lines
 
@@ -30,12 +31,7 @@ def _gives(verdict: ProfileVerdict, look: Look) -> Iterator[str]:
     valid = paint("valid", "green", color=look.color)
     found = counted(len(verdict.found), "device") if verdict.found else "nothing found on this host"
     yield f"{printable(verdict.path)}: {valid}: {verdict.family}, {verdict.kind}: {found}\n"
-    for one in verdict.found:
-        yield f"  {printable(one.name)}: {printable(one.how)}\n"
-        yield from (f"    warning: {printable(warning)}\n" for warning in one.warnings)
-    for thing in verdict.skipped:
-        hint = f" ({thing.hint})" if thing.hint else ""
-        yield f"  skipped {printable(thing.what)}: {printable(thing.why)}{printable(hint)}\n"
+    yield from listed(verdict.found, verdict.skipped)
     if verdict.spec is not None:
         yield "  spec:\n"
         yield "".join(f"    {line}\n" for line in dump(verdict.spec).splitlines())
