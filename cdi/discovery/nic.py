@@ -11,7 +11,7 @@ import msgspec
 
 from cdi.discovery.movable import NOWHERE, read_surroundings, representors
 from cdi.discovery.net import Interface  # noqa: TC001 - msgspec reads the annotations
-from cdi.discovery.pci import NETWORK, Function, list_functions, parse_bdf, parse_subfunction, read_function
+from cdi.discovery.pci import NETWORK, Function, find_function, list_functions, parse_bdf, parse_subfunction
 from cdi.discovery.rdma import RdmaDevice, read_rdma
 from cdi.discovery.sriov import read_indexes
 from cdi.discovery.sysfs import Kobject
@@ -167,10 +167,7 @@ def _functions(host: Host, more: Iterable[str]) -> Iterator[tuple[str, Function]
         more.discard(function.bdf)
         yield function.bdf, function
     for bdf in more:
-        try:
-            other = read_function(host, host.resolve(f"/sys/bus/pci/devices/{bdf}"))
-        except HostError:  # unplugged meanwhile, or not in a recording
-            continue
+        other = find_function(host, bdf)
         if other is not None:
             yield bdf, other
 

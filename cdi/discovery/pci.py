@@ -2,7 +2,16 @@
 
 from __future__ import annotations
 
-__all__ = ["NETWORK", "Function", "function_path", "list_functions", "parse_bdf", "parse_subfunction", "read_function"]
+__all__ = [
+    "NETWORK",
+    "Function",
+    "find_function",
+    "function_path",
+    "list_functions",
+    "parse_bdf",
+    "parse_subfunction",
+    "read_function",
+]
 
 import re
 from functools import cached_property
@@ -199,6 +208,14 @@ def read_function(host: Host, path: str) -> Function | None:
     if place is None:
         return None
     return host.once(_read_function, place)
+
+
+def find_function(host: Host, bdf: str) -> Function | None:
+    """Return the PCI function at an address; None when it was unplugged meanwhile, or is not in a recording."""
+    try:
+        return read_function(host, host.resolve(f"{_DEVICES}/{bdf}"))
+    except HostError:
+        return None
 
 
 def _read_function(host: Host, place: str) -> Function:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from cdi.discovery.found import Family, Found, Report, Skipped, present
 from cdi.discovery.nic import read_nics
 from cdi.discovery.node import NodeFault, edits_of
-from cdi.discovery.pci import Function, list_functions, read_function
+from cdi.discovery.pci import Function, find_function, list_functions
 from cdi.discovery.sriov import read_indexes
 from cdi.discovery.vfio import is_vfio, read_vfio
 from cdi.host import HostError
@@ -39,7 +39,7 @@ def _discover(host: Host, wanted: frozenset[str]) -> Iterator[Report]:
 def _virtual_names(host: Host, functions: list[Function]) -> Mapping[str, tuple[int, str]]:
     """Return number and `PF-vfN` of virtual functions; a physical one is called as its interface is, or its address."""
     cards = {nic.name: nic.interfaces for nic in host.once(read_nics)}
-    parents = (_parent(host, bdf) for bdf in {function.parent for function in functions} if bdf is not None)
+    parents = (find_function(host, bdf) for bdf in {function.parent for function in functions} if bdf is not None)
     names: dict[str, tuple[int, str]] = {}
     for parent in parents:
         if parent is not None:
@@ -47,13 +47,6 @@ def _virtual_names(host: Host, functions: list[Function]) -> Mapping[str, tuple[
             called = interfaces[0].name if len(interfaces) == 1 else parent.bdf
             names |= {bdf: (index, f"{called}-vf{index}") for bdf, index in read_indexes(host, [parent]).items()}
     return names
-
-
-def _parent(host: Host, bdf: str) -> Function | None:
-    try:
-        return read_function(host, host.resolve(f"/sys/bus/pci/devices/{bdf}"))
-    except HostError:
-        return None
 
 
 def _reported(
