@@ -34,6 +34,7 @@ NEED_EXTRAS = (
 nox.options.default_venv_backend = "uv|venv"  # uv makes an environment in seconds, not in a minute
 nox.options.reuse_venv = "yes"
 os.environ.setdefault("UV_PYTHON_DOWNLOADS", "never")  # the Pythons are this machine's own
+os.environ.pop("PYTHONDONTWRITEBYTECODE", None)  # the tests start hundreds of commands, each would compile all anew
 
 
 def _installed() -> list[str]:
