@@ -20,7 +20,7 @@ _READ = os.O_RDONLY | os.O_NONBLOCK | os.O_NOCTTY | os.O_NOFOLLOW | os.O_CLOEXEC
 _LIST = os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC
 _CHUNK = 1 << 16
 _LABEL = "security.selinux"
-_SPARE = 100
+_SPARE = 200
 _NO_NAMES = frozenset({"", ".", ".."})
 _TYPES = {
     stat.S_IFREG: "f",
@@ -78,7 +78,7 @@ class Directory:
 
     def __init__(self, root: str) -> None:
         self._root = root
-        self._kept: _Steps | None = None
+        self._kept: _Places | None = None
 
     def __repr__(self) -> str:
         return f"Directory({self._root!r})"
@@ -86,10 +86,10 @@ class Directory:
     def keeping(self) -> Directory:
         """Return this directory for a series of questions, as one thread asks them within a moment.
 
-        It holds directories open that it came through: what is next to the last file needs one step.
+        It holds directories open that it came through: what is next to a file that was looked at needs one step.
         """
         directory = Directory(self._root)
-        directory._kept = _Steps(self._root, spare=_SPARE)
+        directory._kept = _Places(self._root, spare=_SPARE)
         return directory
 
     def read(self, path: str, limit: int) -> bytes:
@@ -102,22 +102,19 @@ class Directory:
 
     def open(self, path: str) -> int:
         """Return a descriptor to read a regular file, for the caller to close."""
-        with _Walk(self._root, path, follow=False, kept=self._kept) as place:
-            if place.leaf is not None:
-                status = os.stat(place.leaf, dir_fd=place.fd, follow_symlinks=False)
-                if not stat.S_ISLNK(status.st_mode):
-                    return _open_regular(place.leaf, place.fd, status)
-        with _Walk(self._root, path, kept=self._kept) as place:
-            if place.leaf is None:
+        with self._places() as places:
+            fd, leaf, status = places.look(path)
+            if leaf is None:
                 raise _failure(errno.EISDIR)
-            return _open_regular(place.leaf, place.fd, os.stat(place.leaf, dir_fd=place.fd, follow_symlinks=False))
+            return _open_regular(leaf, fd, status)
 
     def listdir(self, path: str) -> list[str]:
         """Return the names in a directory, in any order."""
-        with _Walk(self._root, path, kept=self._kept) as place:
-            if place.leaf is not None:
+        with self._places() as places:
+            here, leaf = places.walk(path)
+            if leaf is not None:
                 raise _failure(errno.ENOTDIR)
-            fd = os.open(".", _LIST, dir_fd=place.fd)
+            fd = os.open(".", _LIST, dir_fd=places.at(here))
         try:
             return os.listdir(fd)  # noqa: PTH208 - of an open directory
         finally:
@@ -125,28 +122,32 @@ class Directory:
 
     def readlink(self, path: str) -> str:
         """Return the target of a link as it is written."""
-        with _Walk(self._root, path, follow=False, kept=self._kept) as place:
-            if place.leaf is None:
+        with self._places() as places:
+            here, leaf = places.walk(path, follow=False)
+            if leaf is None:
                 raise _failure(errno.EINVAL)
-            return os.readlink(place.leaf, dir_fd=place.fd)
+            return os.readlink(leaf, dir_fd=places.at(here))
 
     def resolve(self, path: str) -> str:
         """Return the path without links and dots."""
-        with _Walk(self._root, path, kept=self._kept) as place:
-            if place.leaf is None:
-                return place.path
-            os.stat(place.leaf, dir_fd=place.fd, follow_symlinks=False)
-            return f"{place.path.rstrip('/')}/{place.leaf}"
+        with self._places() as places:
+            here, leaf = places.walk(path)
+            if leaf is None:
+                return here or "/"
+            os.stat(leaf, dir_fd=places.at(here), follow_symlinks=False)
+            return f"{here}/{leaf}"
 
     def open_path(self, path: str, flags: int) -> int:
         """Return a descriptor of what is at the path, for the caller to close; with `O_NOFOLLOW`, of a link itself."""
-        with _Walk(self._root, path, follow=not flags & os.O_NOFOLLOW, kept=self._kept) as place:
-            return os.open(place.leaf or ".", flags | os.O_NOFOLLOW, dir_fd=place.fd)
+        with self._places() as places:
+            here, leaf = places.walk(path, follow=not flags & os.O_NOFOLLOW)
+            return os.open(leaf or ".", flags | os.O_NOFOLLOW, dir_fd=places.at(here))
 
     def future(self, path: str) -> str:
         """Return the path without links and dots, also of what is not there yet."""
-        with _Walk(self._root, path, missing=True, kept=self._kept) as place:
-            return "/".join([place.path.rstrip("/"), *([place.leaf] if place.leaf else [])]) or "/"
+        with self._places() as places:
+            here, leaf = places.walk(path, missing=True)
+            return (here if leaf is None else f"{here}/{leaf}") or "/"
 
     def stat(self, path: str, *, follow: bool) -> Stat:
         """Return what is at the path; of a link in last place, itself unless `follow`."""
@@ -154,10 +155,10 @@ class Directory:
 
     def label(self, path: str) -> str | None:
         """Return the SELinux label of the path, None where there is none (a file system without, no SELinux)."""
-        with _Walk(self._root, path, kept=self._kept) as place:
-            leaf = place.leaf or "."
+        with self._places() as places:
+            here, leaf = places.walk(path)
             try:
-                raw = os.getxattr(f"/proc/self/fd/{place.fd}/{leaf}", _LABEL, follow_symlinks=False)
+                raw = os.getxattr(f"/proc/self/fd/{places.at(here)}/{leaf or '.'}", _LABEL, follow_symlinks=False)
             except OSError as error:
                 if error.errno in {errno.ENODATA, errno.EOPNOTSUPP}:
                     return None
@@ -166,144 +167,126 @@ class Directory:
 
     def status(self, path: str, *, follow: bool = True) -> os.stat_result:
         """Return what the system says of the path."""
-        with _Walk(self._root, path, follow=False, kept=self._kept) as place:
-            if place.leaf is not None:
-                status = os.stat(place.leaf, dir_fd=place.fd, follow_symlinks=False)
-                if not (follow and stat.S_ISLNK(status.st_mode)):
-                    return status
-        with _Walk(self._root, path, follow=follow, kept=self._kept) as place:
-            if place.leaf is None:
-                return os.fstat(place.fd)
-            return os.stat(place.leaf, dir_fd=place.fd, follow_symlinks=False)
+        with self._places() as places:
+            return places.look(path, follow=follow)[2]
+
+    def _places(self) -> _Places:
+        return self._kept or _Places(self._root)
 
 
-class _Steps:
-    """Directories from the root down, each opened below the one before; the last is where a walk is.
+class _Places:
+    """Directories that are held open, by path inside the root; each was opened in the one above, never through a link.
 
-    Up to `spare` of those that it has left stay open, for when it comes by again.
+    Of those that a walk came through, up to `spare` stay open for the next one: those that were opened last.
     """
 
     def __init__(self, root: str, *, spare: int = 0) -> None:
-        self.fds: list[int] = []
-        self.paths: list[str] = [""]  # of each, inside the root
-        self._left: dict[str, int] = {}
+        self._fds: dict[str, int] = {}
         self._spare = spare
-        self.fds.append(os.open(root, os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC))
+        self._fds[""] = os.open(root, os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC)
 
-    def down(self, name: str) -> bool:
-        """Open a directory below; return whether it is one."""
-        path = f"{self.paths[-1]}/{name}"
-        fd = self._left.pop(path, None)
-        if fd is None:
-            try:
-                fd = os.open(name, _STEP, dir_fd=self.fds[-1])
-            except OSError as error:
-                if error.errno in {errno.ENOTDIR, errno.ELOOP}:
-                    return False
-                raise
-        self.fds.append(fd)
-        self.paths.append(path)
-        return True
-
-    def up_to(self, depth: int) -> None:
-        """Leave all directories further down than `depth` steps."""
-        while len(self.fds) > depth + 1:
-            self._left[self.paths.pop()] = self.fds.pop()
-        while len(self._left) > self._spare:
-            os.close(self._left.pop(next(iter(self._left))))
-
-    def close(self) -> None:
-        """Close all, the root too."""
-        for fd in (*self.fds, *self._left.values()):
-            os.close(fd)
-        self.fds.clear()
-        self._left.clear()
-
-    __del__ = close
-
-
-class _Walk:
-    """The directories from the root down to a path, held open; `leaf` is what is in `fd` and no directory.
-
-    With `missing`, the walk also ends, with the rest of the path as its leaf, where there is nothing; without `follow`,
-    in the directory of the path's last name, with that as its leaf whatever it is (of `..` and `/`, at them). Steps
-    that are `kept` are used as far as they are on the way, and stay open.
-    """
-
-    leaf: str | None
-
-    def __init__(
-        self, root: str, path: str, *, follow: bool = True, missing: bool = False, kept: _Steps | None = None
-    ) -> None:
-        self._steps = kept or _Steps(root)
-        self._is_kept = kept is not None
-        if not follow and kept is not None:
-            directory, _, self.leaf = path.rpartition("/")
-            if self.leaf not in _NO_NAMES and directory == kept.paths[-1]:
-                return
-        try:
-            self.leaf = self._descend(_parts(path), follow=follow, missing=missing)
-        except BaseException:
-            self.__exit__(None, None, None)
-            raise
-
-    def __enter__(self) -> _Walk:  # noqa: PYI034 - Self is in typing from Python 3.11 on
+    def __enter__(self) -> _Places:  # noqa: PYI034 - Self is in typing from Python 3.11 on
         return self
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
-        if not self._is_kept:
-            self._steps.close()
+        if not self._spare:
+            self.close()
+        elif len(self._fds) > self._spare:
+            for path in list(self._fds)[1 : len(self._fds) - self._spare // 2]:
+                os.close(self._fds.pop(path))
 
-    @property
-    def fd(self) -> int:
-        """The directory that the walk ended in."""
-        return self._steps.fds[-1]
+    def close(self) -> None:
+        """Close all, the root too."""
+        for fd in self._fds.values():
+            os.close(fd)
+        self._fds.clear()
 
-    @property
-    def path(self) -> str:
-        """The path of `fd` inside the root."""
-        return self._steps.paths[-1] or "/"
+    __del__ = close
 
-    def _descend(self, pending: list[str], *, follow: bool, missing: bool) -> str | None:
-        steps = self._steps
-        self._start(pending)
+    def look(self, path: str, *, follow: bool = True) -> tuple[int, str | None, os.stat_result]:
+        """Return the directory in which a path ends, what is there and no directory, and what the system says of it."""
+        here, leaf = self.walk(path, follow=False)
+        while True:
+            fd = self.at(here)
+            status = os.stat(leaf, dir_fd=fd, follow_symlinks=False) if leaf is not None else os.fstat(fd)
+            if not (follow and stat.S_ISLNK(status.st_mode)):
+                return fd, leaf, status
+            here, leaf = self.walk(path)
+            follow = False
+
+    def walk(self, path: str, *, follow: bool = True, missing: bool = False) -> tuple[str, str | None]:
+        """Return the directory in which a path ends, and the name of what is there and no directory.
+
+        With `missing`, it also ends, with the rest of the path for a name, where there is nothing. Without `follow`,
+        it ends in the directory of the last name, whatever that is, unless that is `.` or `..` or there is none.
+        """
+        here, _, leaf = path.rpartition("/")
+        if follow or leaf in _NO_NAMES:
+            return self._descend(path, missing=missing)
+        if here not in self._fds:
+            here, other = self._descend(here, missing=False)
+            if other is not None:
+                raise _failure(errno.ENOTDIR)
+        return here, leaf
+
+    def _descend(self, path: str, *, missing: bool) -> tuple[str, str | None]:
+        here = self._nearest(path)
+        pending = _parts(path[len(here) :])
         links = 0
         while pending:
             name = pending.pop()
             if name == "..":
-                steps.up_to(max(len(steps.fds) - 2, 0))
+                here = here.rpartition("/")[0]
                 continue
-            if not pending and not follow:
-                return name
             try:
-                if steps.down(name):
+                if self._down(here, name):
+                    here = f"{here}/{name}"
                     continue
             except FileNotFoundError:
                 if not missing or ".." in pending:
                     raise
-                return "/".join([name, *reversed(pending)])
-            target = _link_target(name, steps.fds[-1], last=not pending)
+                return here, "/".join([name, *reversed(pending)])
+            target = _link_target(name, self.at(here), last=not pending)
             if target is None:
-                return name
+                return here, name
             links += 1
             if links > MAX_LINKS:
                 raise _failure(errno.ELOOP)
             if target.startswith("/"):
-                steps.up_to(0)
+                here = ""
             pending += _parts(target)
-        return None
+        return here, None
 
-    def _start(self, pending: list[str]) -> None:
-        """Go back to where the way parts from the kept one, and take what they share from `pending`."""
-        path = ""
-        shared = 0
-        for own in self._steps.paths[1:]:
-            if not pending or own != f"{path}/{pending[-1]}":
-                break
-            pending.pop()
-            path = own
-            shared += 1
-        self._steps.up_to(shared)
+    def at(self, path: str) -> int:
+        """Return a directory that a walk came through; one that was closed since is opened again."""
+        fd = self._fds.get(path)
+        if fd is not None:
+            return fd
+        here = self._nearest(path)
+        for name in path[len(here) + 1 :].split("/"):
+            if not self._down(here, name):
+                raise _failure(errno.ENOTDIR)
+            here = f"{here}/{name}"
+        return self._fds[path]
+
+    def _nearest(self, path: str) -> str:
+        """Return the path of the open directory that is furthest on the way to a path."""
+        while path not in self._fds:
+            path = path.rpartition("/")[0]
+        return path
+
+    def _down(self, here: str, name: str) -> bool:
+        """Open what is in a directory; return whether it is one itself."""
+        path = f"{here}/{name}"
+        if path in self._fds:
+            return True
+        try:
+            self._fds[path] = os.open(name, _STEP, dir_fd=self.at(here))
+        except OSError as error:
+            if error.errno in {errno.ENOTDIR, errno.ELOOP}:
+                return False
+            raise
+        return True
 
 
 def _parts(path: str) -> list[str]:
