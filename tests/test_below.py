@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from cdi.host import Host, HostError, Source
-from cdi.host.remembering import Remembering
+from cdi.host import Host, HostError
+from cdi.host.tree import Tree, parse_tree
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -72,10 +72,8 @@ def test_a_library_may_be_loaded_of_this_machine_or_when_the_user_names_a_driver
     assert Host().remembering().may_load
 
 
-class Counting(Remembering):
-    def __init__(self, source: Source) -> None:
-        super().__init__(source)
-        self.reads = 0
+class Counting(Tree):
+    reads = 0
 
     def read(self, path: str, limit: int) -> bytes:
         self.reads += 1
@@ -83,10 +81,15 @@ class Counting(Remembering):
 
 
 def test_what_was_read_once_is_not_read_again() -> None:
-    counting = Counting(Host.from_tree("/a = 1\n").source)
+    counting = Counting(parse_tree("/a = 1\n", source="tree"))
     host = Host(source=counting).remembering()
     for _ in range(3):
         assert host.read_text("/a") == "1\n"
         with pytest.raises(HostError):
             host.read_text("/b")
     assert counting.reads == 2
+
+
+def test_one_that_remembers_is_the_same_to_all_who_ask_for_one() -> None:
+    host = Host.from_tree("/a = 1\n").remembering()
+    assert host.remembering() is host

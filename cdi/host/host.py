@@ -103,7 +103,9 @@ class Host:
         return host
 
     def remembering(self) -> Host:
-        """Return this host as it is now: what was read once is not read again."""
+        """Return this host as it is now: what was read once is not read again. One that does so already is returned."""
+        if isinstance(self._source, Remembering):
+            return self
         source = self._source.keeping() if isinstance(self._source, Directory) else self._source
         return self.over(Remembering(source))
 
@@ -186,15 +188,15 @@ class Host:
 
     def read_bytes(self, path: str, *, limit: int = _MAX_READ) -> bytes:
         """Return the content of a regular file; one of more than `limit` bytes is an error."""
-        return self._ask("read", path, lambda: self._source.read(path, limit))
+        return self._ask("read", self._source.read, path, limit)
 
     def read_text(self, path: str, *, limit: int = _MAX_READ) -> str:
         """Return the content of a regular file as text; bytes that are not UTF-8 become U+FFFD."""
-        return self.read_bytes(path, limit=limit).decode("utf-8", "replace")
+        return self._ask("read", self._source.read, path, limit).decode("utf-8", "replace")
 
     def listdir(self, path: str, *, natural: bool = True) -> tuple[str, ...]:
         """Return the names in a directory, sorted, numbers as numbers; as text costs a tenth, for thousands of them."""
-        names = self._ask("list", path, lambda: self._source.listdir(path))
+        names = self._ask("list", self._source.listdir, path)
         return tuple(sorted(names, key=natural_key if natural else None))
 
     def names(self, path: str) -> tuple[str, ...]:
@@ -208,15 +210,15 @@ class Host:
 
     def readlink(self, path: str) -> str:
         """Return the target of a link as it is written."""
-        return self._ask("read the link", path, lambda: self._source.readlink(path))
+        return self._ask("read the link", self._source.readlink, path)
 
     def resolve(self, path: str) -> str:
         """Return the path inside the root, without links and dots."""
-        return self._ask("resolve", path, lambda: self._source.resolve(path))
+        return self._ask("resolve", self._source.resolve, path)
 
     def stat(self, path: str, *, follow: bool = True) -> Stat:
         """Return what is at a path; of a link, what it leads to unless `follow` is false."""
-        return self._ask("look at", path, lambda: self._source.stat(path, follow=follow))
+        return self._ask("look at", self._source.stat, path, follow=follow)
 
     def lookup(self, path: str, *, follow: bool = True) -> Stat | None:
         """Return what is at a path, or None when there is nothing."""
@@ -238,7 +240,7 @@ class Host:
 
     def label(self, path: str) -> str | None:
         """Return the SELinux label of what is at a path, a link followed; None where there is none."""
-        return self._ask("read the label of", path, lambda: self._source.label(path))
+        return self._ask("read the label of", self._source.label, path)
 
     def node(self, path: str) -> Stat | None:
         """Return the device node (or FIFO) at a path, or None; runtimes follow no link here, nor do we."""
@@ -259,7 +261,7 @@ class Host:
 
     def open(self, path: str) -> int:
         """Return a descriptor to read a regular file, for the caller to close."""
-        return self._ask("open", path, lambda: self._source.open(path))
+        return self._ask("open", self._source.open, path)
 
     def _glob(self, base: str, parts: list[str]) -> Iterator[str]:
         if not parts:
@@ -275,9 +277,11 @@ class Host:
                 yield from self._glob(f"{base}/{name}", rest)
 
     @staticmethod
-    def _ask(action: str, path: str, question: Callable[[], _T]) -> _T:
+    def _ask(
+        action: str, question: Callable[Concatenate[str, _P], _T], path: str, *what: _P.args, **how: _P.kwargs
+    ) -> _T:
         try:
-            return question()
+            return question(path, *what, **how)
         except OSError as error:
             raise HostError(path, action, error) from error
         except ValueError as error:  # a null character, which Python words differently from version to version

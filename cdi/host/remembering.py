@@ -4,13 +4,14 @@ from __future__ import annotations
 
 __all__ = ["Remembering"]
 
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any, ParamSpec, TypeVar
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from cdi.host.source import Source, Stat
 
+_P = ParamSpec("_P")
 _T = TypeVar("_T")
 
 
@@ -27,29 +28,29 @@ class Remembering:
 
     def read(self, path: str, limit: int) -> bytes:
         """Return the content of a regular file of at most `limit` bytes."""
-        return self._ask(("read", path, limit), lambda: self._source.read(path, limit))
+        return self._ask(self._source.read, path, limit)
 
     def listdir(self, path: str) -> list[str]:
         """Return the names in a directory, in any order."""
-        return self._ask(("listdir", path), lambda: self._source.listdir(path))
+        return self._ask(self._source.listdir, path)
 
     def readlink(self, path: str) -> str:
         """Return the target of a link as it is written."""
-        return self._ask(("readlink", path), lambda: self._source.readlink(path))
+        return self._ask(self._source.readlink, path)
 
     def resolve(self, path: str) -> str:
         """Return the path without links and dots."""
-        place = self._ask(("resolve", path), lambda: self._source.resolve(path))
-        self._answers.setdefault(("resolve", place), place)
+        place = self._ask(self._source.resolve, path)
+        self._answers.setdefault((self._source.resolve, place), place)
         return place
 
     def stat(self, path: str, *, follow: bool) -> Stat:
         """Return what is at the path; of a link in last place, itself unless `follow`."""
-        return self._ask(("stat", path, follow), lambda: self._source.stat(path, follow=follow))
+        return self._ask(self._source.stat, path, follow=follow)
 
     def label(self, path: str) -> str | None:
         """Return the SELinux label of the path, None where there is none."""
-        return self._ask(("label", path), lambda: self._source.label(path))
+        return self._ask(self._source.label, path)
 
     def open(self, path: str) -> int:
         """Return a descriptor to read a regular file, for the caller to close; asked for anew each time."""
@@ -61,10 +62,11 @@ class Remembering:
             self._made[question] = ask()
         return self._made[question]  # type: ignore[no-any-return]
 
-    def _ask(self, question: tuple[Any, ...], ask: Callable[[], _T]) -> _T:
+    def _ask(self, ask: Callable[_P, _T], *what: _P.args, **how: _P.kwargs) -> _T:
+        question = (ask, *what, *how.values())
         if question not in self._answers:
             try:
-                self._answers[question] = ask()
+                self._answers[question] = ask(*what, **how)
             except OSError as error:
                 self._answers[question] = error
         answer = self._answers[question]
