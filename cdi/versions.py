@@ -154,11 +154,13 @@ def lower(spec: Spec, version: str) -> Downgraded:
     edits = _lower_edits(spec.container_edits, cap, "containerEdits", dropped)
     devices: list[Device] = []
     for i, device in enumerate(spec.devices):
+        before = len(dropped)
         lowered = _lower_device(device, cap, f"devices[{i}]", dropped)
         devices.append(lowered)
-        if _says_nothing(lowered.container_edits) and not _says_nothing(device.container_edits):
+        had, has = device.container_edits, lowered.container_edits
+        if has is not had and _says_nothing(has) and not _says_nothing(had):
             message = f"device {device.name!r} is nothing without what CDI {cap} lacks, it cannot be lowered"
-            lost = ", ".join(d.what for d in dropped if d.where.startswith(f"devices[{i}].containerEdits."))
+            lost = ", ".join(d.what for d in dropped[before:] if d.what != "annotations")
             refused.append(Refused(where=f"devices[{i}]", message=message, hint=f"all it has is {lost or 'nothing'}"))
     annotations = spec.annotations
     if annotations and not at_least(cap, "0.6.0"):
@@ -243,6 +245,10 @@ def _lower_device(device: Device, cap: str, where: str, dropped: list[Dropped]) 
 def _lower_edits(  # noqa: C901 - one step a version
     edits: ContainerEdits, cap: str, where: str, dropped: list[Dropped]
 ) -> ContainerEdits:
+    """Return edits as a version can say them; the same value if it can say all."""
+    if at_least(cap, _edits_version(edits, fields=True)):
+        return edits
+
     def drop(path: str) -> None:
         what = path.rpartition(".")[2]
         dropped.append(Dropped(where=f"{where}.{path}", what=what, cost=_COST[what]))
