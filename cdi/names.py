@@ -16,6 +16,7 @@ __all__ = [
 ]
 
 import re
+from functools import lru_cache
 from typing import TYPE_CHECKING
 
 import msgspec
@@ -68,6 +69,7 @@ def parse_name(text: str) -> QualifiedName:
     return QualifiedName(vendor, class_, device)
 
 
+@lru_cache(maxsize=1 << 13)
 def natural_key(text: str) -> tuple[list[str | tuple[int, str]], str]:
     """Return a sort key that puts `gpu=2` before `gpu=10`, and PCI addresses in their order."""
     parts: list[str | tuple[int, str]] = [*_NUMBER.split(text)]

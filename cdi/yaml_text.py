@@ -6,7 +6,7 @@ __all__ = ["to_yaml"]
 
 from functools import lru_cache
 from io import StringIO
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import yaml
 from yaml.events import (
@@ -23,7 +23,13 @@ from yaml.events import (
 
 from cdi.scalars import resolve
 
-_PYYAML = yaml.resolver.Resolver()
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from yaml.events import Event
+
+_PYYAML_READS = yaml.resolver.Resolver()
+_PYYAML_WRITES = yaml.representer.SafeRepresenter()
 _STRING = "tag:yaml.org,2002:str"
 
 
@@ -37,32 +43,42 @@ def to_yaml(data: Any) -> str:
     dumper = yaml.CSafeDumper(text, allow_unicode=True, width=2**31 - 1)
     dumper.emit(StreamStartEvent())
     dumper.emit(DocumentStartEvent(explicit=False))
-    _emit(data, dumper)
+    _emit(data, dumper.emit)
     dumper.emit(DocumentEndEvent(explicit=False))
     dumper.emit(StreamEndEvent())
     return text.getvalue()
 
 
-def _emit(value: Any, dumper: yaml.CSafeDumper) -> None:
+# Start and end of what has entries, and of what has none.
+_MAPPING, _NO_MAPPING = (MappingStartEvent(None, None, implicit=True, flow_style=flow) for flow in (False, True))
+_SEQUENCE, _NO_SEQUENCE = (SequenceStartEvent(None, None, implicit=True, flow_style=flow) for flow in (False, True))
+_MAPPING_END, _SEQUENCE_END = MappingEndEvent(), SequenceEndEvent()
+
+
+def _emit(value: Any, emit: Callable[[Event], None]) -> None:
     if isinstance(value, str):
-        dumper.emit(ScalarEvent(None, None, (True, True), value, style="'" if _is_ambiguous(value) else None))
+        emit(_scalar(value))
     elif isinstance(value, dict):
-        dumper.emit(MappingStartEvent(None, None, implicit=True, flow_style=not value))
+        emit(_MAPPING if value else _NO_MAPPING)
         for key, entry in value.items():
-            _emit(key, dumper)
-            _emit(entry, dumper)
-        dumper.emit(MappingEndEvent())
+            emit(_scalar(key))
+            _emit(entry, emit)
+        emit(_MAPPING_END)
     elif isinstance(value, (list, tuple)):
-        dumper.emit(SequenceStartEvent(None, None, implicit=True, flow_style=not value))
+        emit(_SEQUENCE if value else _NO_SEQUENCE)
         for entry in value:
-            _emit(entry, dumper)
-        dumper.emit(SequenceEndEvent())
+            _emit(entry, emit)
+        emit(_SEQUENCE_END)
     else:
-        dumper.emit(ScalarEvent(None, None, (True, False), dumper.represent_data(value).value))
+        emit(ScalarEvent(None, None, (True, False), _PYYAML_WRITES.represent_data(value).value))
 
 
 @lru_cache(maxsize=1 << 14)
+def _scalar(text: str) -> ScalarEvent:
+    return ScalarEvent(None, None, (True, True), text, style="'" if _is_ambiguous(text) else None)
+
+
 def _is_ambiguous(text: str) -> bool:
     """Return whether some reader takes a plain string for something else: y, 0o10 and 1e3, or with PyYAML 12:30:45."""
-    tag: str = _PYYAML.resolve(yaml.ScalarNode, text, (True, False))  # type: ignore[no-untyped-call]
+    tag: str = _PYYAML_READS.resolve(yaml.ScalarNode, text, (True, False))  # type: ignore[no-untyped-call]
     return tag != _STRING or not isinstance(resolve(text), str)
