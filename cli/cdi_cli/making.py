@@ -30,12 +30,12 @@ from cdi.generation import Generated, generate
 from cdi.hostcheck import check_host
 from cdi.model import Spec  # noqa: TC001 - part of a struct
 from cdi.problem import Problem  # noqa: TC001 - as above
-from cdi.runtimes import Cap, find_runtimes, ignored_fields, newest_for
 from cdi.versions import lowest
 from cdi_cli.hosts import own_families, own_pools
 
 if TYPE_CHECKING:
     from cdi.host import Host
+    from cdi.runtimes import Cap, Runtime
 
 _AUTO, _NONE = "auto", "none"
 
@@ -137,6 +137,7 @@ class Making(msgspec.Struct, frozen=True, kw_only=True):
 
     def made(self, host: Host) -> Made:
         """Return the specs for a host."""
+        host = host.remembering().with_nodes()
         discovery = discover(
             host,
             self.families or None,
@@ -144,22 +145,19 @@ class Making(msgspec.Struct, frozen=True, kw_only=True):
             more=own_families(self.profile),
             pools=own_pools(self.pools),
         )
-        runtimes = find_runtimes(host) if _AUTO in (self.compat or ()) else None
-        found = newest_for(runtimes) if runtimes is not None else Cap(version=None, notes=())
+        runtimes, found = _runtimes(host) if _AUTO in (self.compat or ()) else ((), None)
         known = {sort for one in discovery.found for sort in one.names}
         unknown = [name for name in self.choices["names"] if name not in known] if self.standing else []
         names = tuple(name for name in self.choices["names"] if name not in unknown)
         choices: dict[str, Any] = self.choices | {"names": names, "max_version": _cap(self._caps(), found)}
         generated = generate(discovery, **choices)
-        now = host.remembering().with_nodes()
-        faults = [(spec, problem) for spec in generated.specs for problem in check_host(spec, now)]
-        ignored = ignored_fields(generated.specs, runtimes or ())
+        faults = [(spec, problem) for spec in generated.specs for problem in check_host(spec, host)]
         return Made(
             discovery=discovery,
             generated=generated,
             choices=choices,
             faults=tuple(faults),
-            runtimes=(*found.notes, *ignored),
+            runtimes=_notes(found, generated, runtimes) if found is not None else (),
             doubts=tuple(f"no device has a name of the sort {name!r}" for name in unknown),
         )
 
@@ -175,6 +173,19 @@ class Making(msgspec.Struct, frozen=True, kw_only=True):
         return [*([self.cdi_version] if self.cdi_version is not None else []), *releases]
 
 
-def _cap(named: list[str], found: Cap) -> str | None:
-    caps = [*named, *([found.version] if found.version is not None else [])]
+def _runtimes(host: Host) -> tuple[tuple[Runtime, ...], Cap]:
+    from cdi.runtimes import find_runtimes, newest_for  # noqa: PLC0415 - a tenth of a start
+
+    runtimes = find_runtimes(host)
+    return runtimes, newest_for(runtimes)
+
+
+def _notes(found: Cap, generated: Generated, runtimes: tuple[Runtime, ...]) -> tuple[str, ...]:
+    from cdi.runtimes import ignored_fields  # noqa: PLC0415 - as above
+
+    return (*found.notes, *ignored_fields(generated.specs, runtimes))
+
+
+def _cap(named: list[str], found: Cap | None) -> str | None:
+    caps = [*named, *([found.version] if found is not None and found.version is not None else [])]
     return lowest(caps) if caps else None

@@ -10,7 +10,6 @@ import msgspec
 import typer
 
 from cdi.errors import CdiError, UsageError
-from cdi.freshness import Comparison, compare
 from cdi.generation import nothing_found
 from cdi.names import spec_name
 from cdi_cli.answer import Answer
@@ -44,6 +43,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
     from cdi.discovery import Discovery
+    from cdi.freshness import Comparison
     from cdi.generation import Generated
     from cdi.problem import Problem
     from cdi_cli.settings import Settings
@@ -160,6 +160,8 @@ def generate(
     discovery, generated = made.discovery, made.generated
     notes = [*made.notes, *(_explanations(discovery, generated) if explain else ())]
     if check:
+        from cdi.freshness import compare  # noqa: PLC0415 - only to check
+
         comparisons = compare(discovery, loaded(settings), host, **made.choices)
         if comparisons:
             said = made.runtimes if explain else ()
