@@ -39,6 +39,7 @@ _DRAWING_PROGRAMS = ("nvidia-xconfig",)
 _PATH = ("/usr/local/sbin", "/usr/local/bin", "/usr/sbin", "/usr/bin", "/sbin", "/bin")
 # Of NixOS, Container-Optimized OS and GKE. No container has these in its PATH, so there they go to /usr/bin.
 _ELSEWHERE = ("/run/current-system/sw/bin", "/var/lib/nvidia/bin", "/home/kubernetes/bin/nvidia/bin")
+_LIBRARIES = frozenset({"lib", "lib64"})
 _SOCKETS = ("nvidia-persistenced/socket", "nvidia-fabricmanager/socket")
 _MPS = "/tmp/nvidia-mps"  # noqa: S108 - where the server of CUDA's multi-process service has its pipes
 _FIRMWARE_PATH = "/sys/module/firmware_class/parameters/path"
@@ -81,7 +82,7 @@ def read_driver(host: Host, version: str | None = None, *, management: bool = Fa
     every = _distinct((*found.libraries, *(libraries.find(EGL_PLATFORMS) if draws else ())))
     groups = {
         "libraries": [files.mount(path) for path in (*(library.path for library in every), *modules)],
-        "programs": list(_programs(files, (*_PROGRAMS, *_DRAWING_PROGRAMS) if draws else _PROGRAMS)),
+        "programs": list(_programs(files, (*_PROGRAMS, *_DRAWING_PROGRAMS) if draws else _PROGRAMS, found.directories)),
         "configuration files": list(configuration_mounts(files)) if draws else [],
         "firmware files": list(_firmware(host, files, chosen)) if chosen is not None else [],
         "sockets": list(_sockets(files)),
@@ -138,10 +139,17 @@ def _distinct(libraries: Iterable[Library]) -> tuple[Library, ...]:
     return tuple({library.path: library for library in libraries}.values())
 
 
-def _programs(files: DriverFiles, names: Iterable[str]) -> Iterator[Mount]:
+def _programs(files: DriverFiles, names: Iterable[str], libraries: Iterable[str]) -> Iterator[Mount]:
+    """Yield the driver's programs.
+
+    Where they have a directory of their own, as /usr/local/nvidia/bin beside /usr/local/nvidia/lib64, what is called
+    the same in the PATH may be a script that starts them there, and has nothing to start in a container.
+    """
     usual, elsewhere = files.directories(_PATH), files.directories(_ELSEWHERE)
+    tops = [top for top, _, name in (path.rpartition("/") for path in libraries) if name in _LIBRARIES]
+    own = [place for place in files.directories(f"{top}/bin" for top in tops) if place not in usual]
     for name in names:
-        paths = (f"{directory.rstrip('/')}/{name}" for directory in (*usual, *elsewhere))
+        paths = (f"{directory.rstrip('/')}/{name}" for directory in (*own, *usual, *elsewhere))
         path = next((path for path in paths if files.is_file(path, executable=True)), None)
         if path is not None:
             yield files.mount(path, at=path if path.rpartition("/")[0] in usual else f"/usr/bin/{name}")
