@@ -305,6 +305,19 @@ def test_programs_are_the_first_in_the_path_that_may_be_executed() -> None:
     }
 
 
+def test_programs_of_a_driver_with_directories_of_its_own_go_before_scripts_in_the_path_that_start_them() -> None:
+    driver = read("""
+/var/lib/nvidia/lib64/libcuda.so.550.54.15 = library
+/var/lib/nvidia/bin/nvidia-smi : f 0755
+/usr/bin/nvidia-smi : f 0755
+/usr/bin/nvidia-persistenced : f 0755
+""")
+    assert dict(list(mounts(driver).items())[1:]) == {
+        "/usr/bin/nvidia-smi": "/var/lib/nvidia/bin/nvidia-smi",
+        "/usr/bin/nvidia-persistenced": "/usr/bin/nvidia-persistenced",
+    }
+
+
 def test_an_absolute_link_in_the_driver_root_stays_in_it() -> None:
     """A runtime would follow it from its own root, to a file of the host or to none."""
     driver = read(
