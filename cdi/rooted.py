@@ -20,7 +20,7 @@ _READ = os.O_RDONLY | os.O_NONBLOCK | os.O_NOCTTY | os.O_NOFOLLOW | os.O_CLOEXEC
 _LIST = os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC
 _CHUNK = 1 << 16
 _LABEL = "security.selinux"
-_SPARE = 200
+_SPARE = 100
 _NO_NAMES = frozenset({"", ".", ".."})
 _TYPES = {
     stat.S_IFREG: "f",

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import gc
+import os
 from pathlib import Path
 
 import pytest
@@ -137,3 +139,14 @@ def test_a_mistyped_family_gets_the_nearest_name() -> None:
     with pytest.raises(UsageError) as caught:
         discover(Host.from_tree(""), ["nvidea"])
     assert caught.value.hint == "did you mean 'nvidia'?"
+
+
+def test_what_was_held_open_is_closed_at_once_and_not_when_garbage_is_looked_for() -> None:
+    before = os.listdir("/proc/self/fd")
+    gc.disable()
+    try:
+        found = discover(Host("/"))
+        assert len(os.listdir("/proc/self/fd")) == len(before)
+    finally:
+        gc.enable()
+    assert found.families

@@ -14,8 +14,7 @@ __all__ = [
 ]
 
 import re
-from functools import cached_property
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 import msgspec
 
@@ -126,7 +125,7 @@ def _identities(host: Host) -> Mapping[str, _Identity]:
     identities: dict[str, _Identity] = {}
     for path in _functions(host):
         try:
-            identities[path] = _Identity(host, host.resolve(path))
+            identities[path] = _identity(host, host.resolve(path))
         except HostError:  # it was unplugged meanwhile
             continue
     return identities
@@ -145,37 +144,24 @@ def _functions(host: Host) -> Iterator[str]:
         yield from (f"{_DEVICES}/{name}" for name in names if _BDF.fullmatch(name))
 
 
-class _Identity:
+class _Identity(NamedTuple):
     """What a function is, told by its `uevent`, or by its other attributes where a recording has no such file."""
 
-    def __init__(self, host: Host, path: str) -> None:
-        self._host, self._path = host, path
-        try:
-            self._uevent = parse_uevent(host.read_text(f"{path}/uevent"))
-        except HostError:
-            self._uevent = {}
+    vendor: int | None
+    class_code: int | None
+    driver: str | None
 
-    @cached_property
-    def vendor(self) -> int | None:
-        known = _parse_id(self._uevent.get("PCI_ID"))
-        return known[0] if known is not None else self._attribute("vendor")
 
-    @cached_property
-    def class_code(self) -> int | None:
-        known = self._uevent.get("PCI_CLASS")
-        return parse_number(f"0x{known}") if known is not None else self._attribute("class")
-
-    @cached_property
-    def driver(self) -> str | None:
-        if self._uevent.get("PCI_ID") is not None:
-            return self._uevent.get("DRIVER")
-        try:
-            return self._host.readlink(f"{self._path}/driver").rpartition("/")[2]
-        except HostError:
-            return None
-
-    def _attribute(self, name: str) -> int | None:
-        return parse_number(self._host.read_text(f"{self._path}/{name}"))
+def _identity(host: Host, path: str) -> _Identity:
+    try:
+        uevent = parse_uevent(host.read_text(f"{path}/uevent"))
+    except HostError:
+        uevent = {}
+    known = _parse_id(uevent.get("PCI_ID"))
+    if known is not None and "PCI_CLASS" in uevent:
+        return _Identity(known[0], parse_number(f"0x{uevent['PCI_CLASS']}"), uevent.get("DRIVER"))
+    here = Kobject(host, path)
+    return _Identity(here.number("vendor"), here.number("class"), here.target("driver"))
 
 
 def parse_bdf(path: str) -> str | None:

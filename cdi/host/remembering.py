@@ -4,7 +4,7 @@ from __future__ import annotations
 
 __all__ = ["Remembering"]
 
-from typing import TYPE_CHECKING, Any, ParamSpec, TypeVar
+from typing import TYPE_CHECKING, Any, NamedTuple, ParamSpec, TypeVar
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -68,8 +68,14 @@ class Remembering:
             try:
                 self._answers[question] = ask(*what, **how)
             except OSError as error:
-                self._answers[question] = error
+                self._answers[question] = _Failure(error.args)
         answer = self._answers[question]
-        if isinstance(answer, OSError):
-            raise answer
+        if isinstance(answer, _Failure):
+            raise OSError(*answer.arguments)
         return answer  # type: ignore[no-any-return]
+
+
+class _Failure(NamedTuple):
+    """What a failure said. The error itself knows who asked, who knows the answers: nobody would let go of them."""
+
+    arguments: tuple[Any, ...]
