@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import gc
-import os
 from pathlib import Path
 
 import pytest
@@ -141,12 +140,16 @@ def test_a_mistyped_family_gets_the_nearest_name() -> None:
     assert caught.value.hint == "did you mean 'nvidia'?"
 
 
+def descriptors() -> int:
+    return len(list(Path("/proc/self/fd").iterdir()))
+
+
 def test_what_was_held_open_is_closed_at_once_and_not_when_garbage_is_looked_for() -> None:
-    before = os.listdir("/proc/self/fd")
+    before = descriptors()
     gc.disable()
     try:
         found = discover(Host("/"))
-        assert len(os.listdir("/proc/self/fd")) == len(before)
+        assert descriptors() == before
     finally:
         gc.enable()
     assert found.families
