@@ -61,10 +61,10 @@ def _group(name: str) -> tuple[str, ...]:
 
 INSTALLED = _installed()
 OLDEST, NEWEST = INSTALLED[0], INSTALLED[-1]
-# To keep it at some fifteen minutes on two cores: every test runs on the oldest Python, those that need no extras and
-# the wheel on the newest, containers on one between them. `nox -s tests` runs every test on each.
+# To keep it near ten minutes on two cores: every test runs on the oldest Python, those that need no extras and the wheel
+# on the newest, containers and the virtual machine on one between them. `nox -s tests` runs every test on each.
 BETWEEN = (INSTALLED[1:-1] or INSTALLED)[-1]
-nox.options.sessions = ["lint", "types", "package", f"tests-{OLDEST}", "minimal", "e2e", "vm"]
+nox.options.sessions = ["lint", "types", "package", f"tests-{OLDEST}", "minimal", "machines"]
 
 
 @nox.session
@@ -115,18 +115,27 @@ def package(session: nox.Session) -> None:
 
 
 @nox.session(python=BETWEEN)
+def machines(session: nox.Session) -> None:
+    """The sessions `e2e` and `vm` beside each other: the emulator keeps one core busy, and not the other."""
+    _machines(session, "-n", "3", "--dist", "loadgroup", "-m", "vm or e2e", "tests/vm", "tests/e2e")
+
+
+@nox.session(python=BETWEEN)
 def e2e(session: nox.Session) -> None:
     """Real containers, by runtimes of several releases of Debian; needs root and what .ci/run installs."""
-    session.install(".[all]", *_group("e2e"))
-    session.run("pytest", "-n", "auto", "-m", "e2e", "tests/e2e", *session.posargs)
+    _machines(session, "-n", "auto", "-m", "e2e", "tests/e2e")
 
 
 @nox.session(python=BETWEEN)
 def vm(session: nox.Session) -> None:
     """A real kernel with emulated hardware, in QEMU; needs root and what .ci/run installs."""
+    _machines(session, "-m", "vm", "tests/vm")
+
+
+def _machines(session: nox.Session, *arguments: str) -> None:
     # What is not compiled yet is compiled under emulation, which takes twenty times as long.
-    session.install(".[all]", *_group("minimal"), env={"UV_COMPILE_BYTECODE": "1"})
-    session.run("pytest", "-m", "vm", "tests/vm", *session.posargs)
+    session.install(".[all]", *_group("e2e"), env={"UV_COMPILE_BYTECODE": "1"})
+    session.run("pytest", *arguments, *session.posargs)
 
 
 @nox.session

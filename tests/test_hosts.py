@@ -8,7 +8,7 @@ import subprocess
 import sys
 from contextlib import suppress
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
@@ -20,6 +20,9 @@ from cdi.hostcheck import check_host
 from cdi.names import spec_name
 from cdi.recording import snapshot
 from cdi.report import check
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
 
 ROOT = Path(__file__).parent.parent
 HOSTS = sorted((ROOT / "spec-examples" / "hosts").iterdir())
@@ -126,31 +129,60 @@ def write_out(host: Host, root: Path) -> Host:
 
 
 AUDITED = """
-import sys
+import json, sys
 from cdi.discovery import discover, families, pools
 from cdi.host import Host
 families()
-host = Host.load(sys.argv[1])
 opened = []
 sys.addaudithook(lambda event, args: opened.append(args[0]) if event in {"open", "os.listdir"} else None)
-discover(host)
-print(*sorted({str(path) for path in opened if not isinstance(path, int)}), sep="\\n")
+seen = {}
+for place in sys.argv[1:]:
+    host = Host.load(place)
+    opened.clear()
+    discover(host)
+    seen[place] = sorted({str(path) for path in opened if not isinstance(path, int)})
+print(json.dumps(seen))
 """
 
 
-def opened(place: Path) -> set[str]:
-    command = [sys.executable, "-c", AUDITED, str(place)]
-    return set(subprocess.run(command, check=True, capture_output=True, text=True, cwd=ROOT).stdout.split("\n"))
+def opened(places: Iterable[Path]) -> dict[str, list[str]]:
+    """Return the paths that a process opens when it looks at hosts, one after the other."""
+    command = [sys.executable, "-c", AUDITED, *map(str, places)]
+    seen: dict[str, list[str]] = json.loads(
+        subprocess.run(command, check=True, capture_output=True, text=True, cwd=ROOT).stdout
+    )
+    return seen
+
+
+@pytest.fixture(scope="module")
+def opened_for_trees() -> dict[str, list[str]]:
+    return opened(HOSTS)
+
+
+@pytest.fixture(scope="module")
+def directories(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
+    """The example hosts as real directories, by name."""
+    places = {place.name: tmp_path_factory.mktemp(place.name) for place in HOSTS}
+    for place in HOSTS:
+        write_out(load(place), places[place.name])
+    return places
+
+
+@pytest.fixture(scope="module")
+def opened_for_directories(directories: dict[str, Path]) -> dict[str, list[str]]:
+    return opened(directories.values())
 
 
 @each_host
-def test_a_tree_opens_nothing(place: Path) -> None:
-    assert opened(place) == {""}
+def test_a_tree_opens_nothing(place: Path, opened_for_trees: dict[str, list[str]]) -> None:
+    assert opened_for_trees[str(place)] == []
 
 
 @each_host
-def test_a_directory_is_opened_step_by_step_and_never_left(place: Path, tmp_path: Path) -> None:
-    write_out(load(place), tmp_path)
-    steps = opened(tmp_path) - {""}
-    assert str(tmp_path) in steps
-    assert not [step for step in steps - {str(tmp_path)} if "/" in step or step == ".."]
+def test_a_directory_is_opened_step_by_step_and_never_left(
+    place: Path, directories: dict[str, Path], opened_for_directories: dict[str, list[str]]
+) -> None:
+    root = str(directories[place.name])
+    steps = opened_for_directories[root]
+    assert root in steps
+    assert not [step for step in steps if step != root and ("/" in step or step == "..")]

@@ -27,7 +27,7 @@ DIRECTORY = pytest.StashKey["tempfile.TemporaryDirectory[str]"]()
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Keep the tests of the guest together, where several processes share the tests: one guest is for all."""
     for item in items:
-        if item.get_closest_marker("vm") is not None:
+        if not INSIDE and item.get_closest_marker("vm") is not None:
             item.add_marker(pytest.mark.xdist_group("vm"))
 
 
