@@ -24,13 +24,6 @@ GUEST = pytest.StashKey[Guest]()
 DIRECTORY = pytest.StashKey["tempfile.TemporaryDirectory[str]"]()
 
 
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Keep the tests of the guest together, where several processes share the tests: one guest is for all."""
-    for item in items:
-        if not INSIDE and item.get_closest_marker("vm") is not None:
-            item.add_marker(pytest.mark.xdist_group("vm"))
-
-
 def pytest_runtest_protocol(item: pytest.Item) -> bool | None:
     """Have a test run in the guest, which starts with the first one."""
     if INSIDE or item.get_closest_marker("vm") is None:  # this file is loaded with those of other tests, too
