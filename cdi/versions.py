@@ -158,7 +158,7 @@ def lower(spec: Spec, version: str) -> Downgraded:
         lowered = _lower_device(device, cap, f"devices[{i}]", dropped)
         devices.append(lowered)
         had, has = device.container_edits, lowered.container_edits
-        if has is not had and _says_nothing(has) and not _says_nothing(had):
+        if has is not had and (not has or (_says_nothing(has) and not _says_nothing(had))):
             message = f"device {device.name!r} is nothing without what CDI {cap} lacks, it cannot be lowered"
             lost = ", ".join(d.what for d in dropped[before:] if d.what != "annotations")
             refused.append(Refused(where=f"devices[{i}]", message=message, hint=f"all it has is {lost or 'nothing'}"))

@@ -83,6 +83,14 @@ def test_a_variable_alone_makes_no_device() -> None:
         downgrade(spec(edits), "0.7.0")
 
 
+def test_a_device_of_which_nothing_is_left_cannot_be_lowered() -> None:
+    with pytest.raises(CdiError, match=r"is nothing without what CDI 0\.6\.0 lacks") as refused:
+        downgrade(spec(ContainerEdits(additional_gids=(5,))), "0.6.0")
+    assert refused.value.hint == "all it has is additionalGids"
+    kept = downgrade(spec(ContainerEdits(env=("A=b",), additional_gids=(5,))), "0.6.0").spec
+    assert kept.devices[0].container_edits == ContainerEdits(env=("A=b",))
+
+
 def test_lowering_never_raises_the_version() -> None:
     low = Spec(cdi_version="0.3.0", kind="vendor.com/gpu", devices=(Device(name="a", container_edits=ENV),))
     assert downgrade(low, "1.1.0").spec == low
