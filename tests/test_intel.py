@@ -91,7 +91,7 @@ def test_a_virtual_function_knows_its_parent_and_its_number() -> None:
 def test_a_physical_function_says_that_it_shares() -> None:
     discovery = discover(Host.load(HOSTS / "flex-sriov"), ["intel-gpu"])
     assert {one.name: one.warnings for one in discovery.found if one.warnings} == {
-        "card1": ("4 virtual functions have a part of its memory and engines",)
+        "card1": ("its 4 virtual functions have a part of its memory and engines",)
     }
 
 

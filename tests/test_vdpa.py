@@ -62,7 +62,7 @@ def test_a_device_without_its_node_says_so() -> None:
 
 def test_an_address_in_the_name_of_a_device_is_not_its_place() -> None:
     (device,) = read(vdpa("vdpa:0000:65:00.3", "virtio_vdpa") + f"{VF}/virtio4/net/eth7/type = 1\n")
-    assert (device.bdf, device.home, device.interfaces) == ("0000:65:00.3", VF, ("eth7",))
+    assert (device.bdf, device.interfaces) == ("0000:65:00.3", ("eth7",))
 
 
 def test_a_device_without_driver_says_which_module_makes_it_a_node() -> None:

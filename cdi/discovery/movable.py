@@ -16,11 +16,11 @@ from cdi.host import Host, HostError
 from cdi.problem import Problem  # noqa: TC001 - part of a struct
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Iterable, Mapping
 
     Rule = Callable[[Interface, "Surroundings"], "str | None"]
 
-_ETHERNET, _INFINIBAND, _LOOPBACK = 1, 32, 772  # linux/if_arp.h
+_ETHERNET, _LOOPBACK = 1, 772  # linux/if_arp.h
 _NOARP, _MASTER, _MULTICAST = 0x80, 0x400, 0x1000  # linux/if.h
 # DEVTYPE of what the kernel never lets leave its network namespace (netns_immutable in its sources).
 _IMMOVABLE = {
@@ -49,13 +49,14 @@ class Surroundings(msgspec.Struct, frozen=True, kw_only=True):
 
     by_name: Mapping[str, Interface]
     by_index: Mapping[int, Interface]
+    partitions: Mapping[str, tuple[str, ...]]  # those of InfiniBand, by what they are of
     carriers: Mapping[str, str]  # those that the host itself needs, and why
     emulated: Mapping[str, str]  # those that RDMA devices in software work over, and which
     unreadable: Mapping[str, str]
     problems: tuple[Problem, ...]
 
 
-NOWHERE = Surroundings(by_name={}, by_index={}, carriers={}, emulated={}, unreadable={}, problems=())
+NOWHERE = Surroundings(by_name={}, by_index={}, partitions={}, carriers={}, emulated={}, unreadable={}, problems=())
 
 
 class Judgement(msgspec.Struct, frozen=True, kw_only=True):
@@ -82,11 +83,20 @@ def read_surroundings(host: Host) -> Surroundings:
     return Surroundings(
         by_name={interface.name: interface for interface in interfaces},
         by_index={interface.index: interface for interface in interfaces if interface.index is not None},
+        partitions=_partitions(interfaces),
         carriers=carriers,
         emulated=_emulated(host),
         unreadable=unreadable,
         problems=problems,
     )
+
+
+def _partitions(interfaces: Iterable[Interface]) -> dict[str, tuple[str, ...]]:
+    found: dict[str, tuple[str, ...]] = {}
+    for one in interfaces:
+        if one.partition_of is not None:
+            found[one.partition_of] = (*found.get(one.partition_of, ()), one.name)
+    return found
 
 
 def _emulated(host: Host) -> dict[str, str]:
@@ -218,8 +228,7 @@ def _member(interface: Interface, _: Surroundings) -> str | None:
 
 def _foundation(interface: Interface, around: Surroundings) -> str | None:
     """A partition of InfiniBand is not among the upper interfaces; it goes when what it is of goes."""
-    others = around.by_name.values() if interface.hardware == _INFINIBAND else ()
-    uppers = (*interface.uppers, *(other.name for other in others if other.partition_of == interface.name))
+    uppers = (*interface.uppers, *around.partitions.get(interface.name, ()))
     return f"{', '.join(uppers)} built on it" if uppers else None
 
 
@@ -228,8 +237,7 @@ def _physical(interface: Interface, _: Surroundings) -> str | None:
     function = interface.function
     if function is None or not function.functions or interface.subfunction is not None:
         return None
-    number = "virtual function" if function.functions == 1 else f"{function.functions} virtual functions"
-    return f"the host sets up its {number} through it"
+    return f"the host sets up its {function.virtual_functions} through it"
 
 
 def _rdma(interface: Interface, around: Surroundings) -> str | None:

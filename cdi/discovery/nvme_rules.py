@@ -107,9 +107,9 @@ def _connected(controller: Controller, _: Surroundings) -> Iterator[str]:
 
 
 def _manages(controller: Controller, _: Surroundings) -> Iterator[str]:
-    number = controller.function.functions if controller.function is not None else 0
-    if number:
-        yield f"manages its {number} virtual function{'s' if number > 1 else ''}"
+    function = controller.function
+    if function is not None and function.functions:
+        yield f"manages its {function.virtual_functions}"
 
 
 def _holds_something(controller: Controller, around: Surroundings) -> Iterator[str]:

@@ -83,8 +83,12 @@ class Function(msgspec.Struct, frozen=True, kw_only=True):
         """Why a physical function should stay with the host, whatever it is bound to."""
         if not self.functions:
             return None
-        number = "virtual function depends" if self.functions == 1 else f"{self.functions} virtual functions depend"
-        return f"its {number} on it"
+        return f"its {self.virtual_functions} depend{'s' if self.functions == 1 else ''} on it"
+
+    @property
+    def virtual_functions(self) -> str:
+        """How many it has, in words that fit behind `its`: `virtual function`, `8 virtual functions`."""
+        return "virtual function" if self.functions == 1 else f"{self.functions} virtual functions"
 
     @property
     def root(self) -> str | None:

@@ -26,7 +26,7 @@ _AS_INTERFACE = "virtio_vdpa"
 
 
 class VdpaDevice(msgspec.Struct, frozen=True, kw_only=True):
-    """A vDPA device; `home` is the path in /sys/devices of what it is a device of.
+    """A vDPA device.
 
     `driver` is vhost_vdpa, which makes `node`, or virtio_vdpa, which makes a network interface; `fault` says why
     the node cannot be used.
@@ -34,7 +34,6 @@ class VdpaDevice(msgspec.Struct, frozen=True, kw_only=True):
 
     name: str
     path: str
-    home: str
     bdf: str | None
     driver: str | None
     node: Node | None = None
@@ -90,7 +89,6 @@ def _read_device(host: Host, name: str) -> VdpaDevice:
     return VdpaDevice(
         name=name,
         path=here.path,
-        home=here.path.rpartition("/")[0],
         bdf=parse_bdf(here.path),
         driver=here.target("driver"),
         node=node,

@@ -134,8 +134,8 @@ def _of_drm(host: Host, gpu: _Gpu) -> Found | Skipped:
 
 def _shared_out(function: Function) -> Iterator[str]:
     if function.functions:
-        number = "a virtual function has" if function.functions == 1 else f"{function.functions} virtual functions have"
-        yield f"{number} a part of its memory and engines"
+        verb = "has" if function.functions == 1 else "have"
+        yield f"its {function.virtual_functions} {verb} a part of its memory and engines"
 
 
 def _of_vfio(host: Host, gpu: _Gpu, wanted: frozenset[str]) -> Found | Skipped:

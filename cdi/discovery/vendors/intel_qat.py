@@ -105,8 +105,7 @@ def _physical(function: Function) -> Skipped:
     elif is_vfio(function.driver):
         why, hint = f"a physical function driven by {function.driver}", f"unbind it, then modprobe {driver}"
     elif function.functions:
-        count = "virtual function" if function.functions == 1 else f"{function.functions} virtual functions"
-        why, hint = f"a physical function, the host's own; containers get its {count}", None
+        why, hint = f"a physical function, the host's own; containers get its {function.virtual_functions}", None
     elif function.capacity:
         why = "a physical function, the host's own; it has no virtual functions yet"
         hint = f"echo {function.capacity} > /sys/bus/pci/devices/{function.bdf}/sriov_numvfs"
