@@ -23,7 +23,7 @@ def dump(spec: Spec, *, format: Literal["yaml", "json"] = "yaml") -> str:  # noq
     """Return a spec as text that ends with a newline; every reader of CDI specs takes both formats."""
     if format == "json":
         text = msgspec.json.format(msgspec.json.encode(_lean(spec)), indent=2).decode() + "\n"
-        return text if text.isascii() and "\x7f" not in text else _NOT_YAML.sub(_escape, text)
+        return text if text.isascii() and "\x7f" not in text else re.sub(_NOT_YAML, _escape, text)
     from cdi.yaml_text import to_yaml  # noqa: PLC0415 - JSON needs none of it
 
     return to_yaml(to_data(spec))
@@ -49,7 +49,7 @@ def _lean(value: Any) -> Any:
 
 
 # Fine in JSON, but YAML parsers, which runtimes read JSON with, refuse these characters or take them for line breaks.
-_NOT_YAML = re.compile("[\x7f-\x9f\u2028\u2029\ufeff\ufffe\uffff]")
+_NOT_YAML = "[\x7f-\x9f\u2028\u2029\ufeff\ufffe\uffff]"
 
 
 def _escape(match: re.Match[str]) -> str:

@@ -15,7 +15,6 @@ from cdi.host.below import Below
 from cdi.host.kernel_nodes import KernelNodes, has_own_nodes
 from cdi.host.remembering import Remembering
 from cdi.host.source import HostError, Source, Stat
-from cdi.host.tree import Tree, parse_tree
 from cdi.names import natural_key
 from cdi.rooted import Directory
 
@@ -60,6 +59,8 @@ class Host:
 
         `places` are the keywords of `Host` itself.
         """
+        from cdi.host.tree import Tree, parse_tree  # noqa: PLC0415 - the machine itself needs none of it
+
         entries = parse_tree(text, source=source)
         try:
             tree = Tree(entries)

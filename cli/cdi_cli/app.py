@@ -7,7 +7,6 @@ __all__ = ["Outcome", "invoke"]
 import importlib
 import os
 from copy import copy
-from difflib import get_close_matches
 from typing import TYPE_CHECKING, Annotated, Any, Literal, NamedTuple
 
 import typer
@@ -78,6 +77,8 @@ class Group(TyperGroup):
     def resolve_command(self, ctx: Any, args: list[str]) -> Any:
         """Return the command that the arguments begin with; raise `UsageError` with the nearest name."""
         if args[0] not in COMMANDS and not args[0].startswith("-"):
+            from difflib import get_close_matches  # noqa: PLC0415 - only for who mistypes
+
             near = get_close_matches(args[0], COMMANDS, n=1)
             message = f"no such command {args[0]!r}"
             raise UsageError(message, hint=f"did you mean {near[0]!r}?" if near else "'cdi --help' lists all")

@@ -23,7 +23,6 @@ from typing import TYPE_CHECKING, Annotated, Any
 import msgspec
 import typer
 
-from cdi.compat import newest_version
 from cdi.discovery import Discovery, discover
 from cdi.errors import UsageError
 from cdi.generation import Generated, generate
@@ -169,8 +168,14 @@ class Making(msgspec.Struct, frozen=True, kw_only=True):
                 f"--compat {_NONE} and --compat {next(name for name in named if name != _NONE)} exclude each other"
             )
             raise UsageError(message)
-        releases = [newest_version(name) for name in named if name not in {_AUTO, _NONE}]
-        return [*([self.cdi_version] if self.cdi_version is not None else []), *releases]
+        releases = [name for name in named if name not in {_AUTO, _NONE}]
+        return [*([self.cdi_version] if self.cdi_version is not None else []), *map(_newest_version, releases)]
+
+
+def _newest_version(release: str) -> str:
+    from cdi.compat import newest_version  # noqa: PLC0415 - only for who names a release
+
+    return newest_version(release)
 
 
 def _runtimes(host: Host) -> tuple[tuple[Runtime, ...], Cap]:
