@@ -162,10 +162,15 @@ def _identity(host: Host, path: str) -> _Identity:
     except HostError:
         uevent = {}
     known = _parse_id(uevent.get("PCI_ID"))
-    if known is not None and "PCI_CLASS" in uevent:
-        return _Identity(known[0], parse_number(f"0x{uevent['PCI_CLASS']}"), uevent.get("DRIVER"))
+    class_code = parse_number(f"0x{uevent['PCI_CLASS']}") if "PCI_CLASS" in uevent else None
+    if known is not None and class_code is not None:
+        return _Identity(known[0], class_code, uevent.get("DRIVER"))
     here = Kobject(host, path)
-    return _Identity(here.number("vendor"), here.number("class"), here.target("driver"))
+    return _Identity(
+        vendor=known[0] if known is not None else here.number("vendor"),
+        class_code=class_code if class_code is not None else here.number("class"),
+        driver=uevent.get("DRIVER") or here.target("driver"),
+    )
 
 
 def parse_bdf(path: str) -> str | None:

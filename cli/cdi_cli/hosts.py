@@ -96,9 +96,10 @@ def own_pools(files: Sequence[str] | None) -> list[PoolList]:
     return [parse_pools(read(path), source=path) for path in files]
 
 
-def loaded(settings: Settings, *, watch: bool = False) -> Registry:
-    """Return the registry of the spec directories."""
-    return cdi.Registry.load(settings.listed_dirs, root=settings.root, watch=watch)
+def loaded(settings: Settings, *, last: bool = False, watch: bool = False) -> Registry:
+    """Return the registry of the spec directories, or of the last one, where specs are put."""
+    dirs = settings.listed_dirs[-1:] if last else settings.listed_dirs
+    return cdi.Registry.load(dirs, root=settings.root, watch=watch)
 
 
 def notes_of(registry: Registry) -> tuple[str, ...]:

@@ -342,3 +342,38 @@ def test_a_low_level_runtime_that_ignores_interfaces_is_named(cdi: Cdi, node: Pa
     assert "cdi: host.local/netdev=ens1f1v0: podman 6.0.1 starts crun 1.21, which ignores netDevices\n" in result.err
     every = cdi("--root", node, "generate", "netdev", "--compat", "auto")
     assert re.search(r"cdi: host.local/netdev=\S+ and \d+ more: podman 6.0.1 starts crun 1.21, which", every.err)
+
+
+CARD = """
+/proc/net/route = Iface
+/sys/bus/pci/devices/0000:3b:00.{n} -> ../../../devices/pci0000:3a/0000:3b:00.{n}
+/sys/devices/pci0000:3a/0000:3b:00.{n}/uevent = PCI_CLASS=20000
+/sys/devices/pci0000:3a/0000:3b:00.{n}/net/
+"""
+INTERFACE = """
+/sys/class/net/eth{n} -> ../../devices/pci0000:3a/0000:3b:00.{n}/net/eth{n}
+/sys/devices/pci0000:3a/0000:3b:00.{n}/net/eth{n}/device -> ../../../0000:3b:00.{n}
+/sys/devices/pci0000:3a/0000:3b:00.{n}/net/eth{n}/type = 1
+/sys/devices/pci0000:3a/0000:3b:00.{n}/net/eth{n}/ifindex = 1{n}
+"""
+
+
+def test_what_a_container_has_stays_in_the_spec_that_is_installed_anew(cdi: Cdi, tmp_path: Path) -> None:
+    tree = tmp_path / "host.tree"
+    both = [(CARD + INTERFACE).format(n=number) for number in (0, 1)]
+    lines = dict.fromkeys("".join(both).splitlines())
+    tree.write_text("\n".join(lines))
+    shared = ["--root", tree, "-d", tmp_path / "cdi", "generate", "nic"]
+    assert cdi(*shared, "--install").code == 0
+    (path,) = (tmp_path / "cdi").iterdir()
+    before = path.read_text()
+
+    tree.write_text("\n".join(line for line in lines if "eth1" not in line))
+    again = cdi(*shared, "--install")
+    assert again.code == 0
+    assert "host.local/nic: kept as installed: 0000:3b:00.1\n" in again.err
+    assert path.read_text() == before
+    assert cdi(*shared, "--check").code == 0
+
+    assert cdi(*shared, "--install", "--device-id", "0000:3b:00.0").code == 0
+    assert "0000:3b:00.1" not in path.read_text()

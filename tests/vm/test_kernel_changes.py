@@ -4,13 +4,17 @@ from __future__ import annotations
 
 import json
 import shutil
+import subprocess
+import time
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from cdi.discovery.nic import AWAY
 from tests.cli.harness import run as cdi
-from tests.vm.hardware import VIRTUAL_FUNCTIONS, bind, divide, empty_disk, functions_of, use_disk
+from tests.vm.hardware import VIRTUAL_FUNCTIONS, bind, divide, empty_disk, functions_of, run, settle, use_disk
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -89,6 +93,61 @@ def test_functions_that_went_and_came_back_have_the_same_specs(specs: dict[str, 
     assert written() == specs
 
 
+@contextmanager
+def pod() -> Iterator[None]:
+    """Have a network namespace, as containers have one."""
+    run("ip", "netns", "add", "pod")
+    try:
+        yield
+    finally:
+        run("ip", "netns", "delete", "pod")
+        settle()
+
+
+def moves(interface: str) -> bool:
+    """Return whether the kernel moves an interface into the pod, as a runtime asks it to; it comes back at once."""
+    there = subprocess.run(["ip", "link", "set", interface, "netns", "pod"], check=False, stderr=subprocess.PIPE)
+    if there.returncode == 0:
+        run("ip", "-netns", "pod", "link", "set", interface, "netns", "1")
+    return there.returncode == 0
+
+
+def interface_of(bdf: str) -> str:
+    (path,) = Path(f"/sys/bus/pci/devices/{bdf}/net").iterdir()
+    return path.name
+
+
+def test_what_is_offered_can_be_moved_and_what_the_kernel_keeps_cannot() -> None:
+    answer = cdi("discover", "netdev", "-o", "json").json
+    offered = {device["name"] for device in answer["found"]}
+    kept = {thing["what"] for thing in answer["skipped"] if "the kernel keeps" in thing["why"]}
+    assert offered >= {"ipvlan0", "macvlan0", "veth0", "vlan0"}
+    assert kept == {"bond0", "br0", "vrf0"}
+    with pod():
+        moved = {name: moves(name) for name in (*offered, *kept)}
+    assert moved == {name: name in offered for name in moved}
+    again = cdi("discover", "netdev", "-o", "json").json
+    assert {device["name"] for device in again["found"]} == offered
+
+
+def test_a_card_comes_back_from_a_container_as_it_was(specs: dict[str, str], cards: Cards) -> None:
+    bdf = cards.virtual[0]
+    interface = interface_of(bdf)
+    with pod():
+        run("ip", "link", "set", interface, "netns", "pod")
+        kept = {thing["what"]: thing["why"] for thing in cdi("discover", "nic", "-o", "json").json["skipped"]}
+        assert kept[bdf] == AWAY
+        checked = cdi("generate", "--check", *FAMILIES, *FORCED)
+        assert (checked.code, checked.out) == (0, "")
+    end = time.monotonic() + 20
+    while not Path(f"/sys/class/net/{interface}").exists() and time.monotonic() < end:
+        time.sleep(0.1)  # the kernel ends a network a little after its last name or process
+    settle()
+    assert interface_of(bdf) == interface
+    assert cdi("generate", "--install", *FAMILIES, *FORCED).code == 0
+    assert written() == specs
+
+
 def test_a_container_gets_the_nodes_and_the_interface_of_its_card(
     specs: dict[str, str], cards: Cards, tmp_path: Path
 ) -> None:
@@ -99,7 +158,7 @@ def test_a_container_gets_the_nodes_and_the_interface_of_its_card(
     done = cdi("inject", config, *names)
     assert done.code == 0, done.err
     oci: dict[str, Any] = done.json
-    (interface,) = (path.name for path in Path(f"/sys/bus/pci/devices/{cards.virtual[0]}/net").iterdir())
+    interface = interface_of(cards.virtual[0])
     assert oci["linux"]["netDevices"] == {interface: {"name": interface}}
     given = {node["path"]: (node["major"], node["minor"]) for node in oci["linux"]["devices"]}
     assert set(given) >= {"/dev/vfio/vfio", "/dev/infiniband/uverbs0", "/dev/infiniband/rdma_cm"}

@@ -11,7 +11,7 @@ import typer
 
 from cdi.errors import CdiError, UsageError
 from cdi.generation import nothing_found
-from cdi.names import spec_name
+from cdi.names import natural_key, spec_name
 from cdi_cli.answer import Answer
 from cdi_cli.documents import Stream, delivered
 from cdi_cli.hosts import (
@@ -40,12 +40,14 @@ from cdi_cli.making import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Iterable, Iterator, Mapping
 
     from cdi.discovery import Discovery
     from cdi.freshness import Comparison
     from cdi.generation import Generated
+    from cdi.model import Spec
     from cdi.problem import Problem
+    from cdi.registry import Registry
     from cdi_cli.settings import Settings
 
 EXAMPLES = {
@@ -169,13 +171,35 @@ def generate(
     if not generated.specs:
         raise nothing_found(discovery, generated)
     directory = settings.dirs[-1] if install else output_dir
+    specs = generated.specs
+    if install and discovery.lent and not device_id:
+        specs, kept = _with_lent(specs, discovery.lent, loaded(settings, last=True))
+        notes += kept
     if install and not force:
         _refuse_faults(problem for _, problem in made.faults)
         suffix = "json" if settings.output == "json" else "yaml"
-        named = {f"{spec_name(spec.vendor, spec.class_)}.{suffix}": spec for spec in generated.specs}
-        refuse_conflicts(settings, named)
-    specs, said = delivered(generated.specs, settings, output_file=output_file, output_dir=directory, force=force)
+        refuse_conflicts(settings, {f"{spec_name(spec.vendor, spec.class_)}.{suffix}": spec for spec in specs})
+    specs, said = delivered(specs, settings, output_file=output_file, output_dir=directory, force=force)
     return Stream(specs=specs, notes=(*made.runtimes, *notes, *said))
+
+
+def _with_lent(
+    specs: Iterable[Spec], lent: Mapping[str, Iterable[str]], registry: Registry
+) -> tuple[tuple[Spec, ...], list[str]]:
+    """Return specs with what containers have now as it is installed, and a note for each: it comes back with them."""
+    from cdi.differing import with_lent  # noqa: PLC0415 - few hosts lend anything
+
+    installed = {one.path.name: one.spec for one in registry.specs}
+    kept: list[Spec] = []
+    notes: list[str] = []
+    for spec in specs:
+        stem = spec_name(spec.vendor, spec.class_)
+        old = installed.get(f"{stem}.yaml") or installed.get(f"{stem}.json")
+        whole = with_lent(old, spec, lent.get(spec.kind, ())) or spec
+        names = {device.name for device in whole.devices} - {device.name for device in spec.devices}
+        notes += [f"{spec.kind}: kept as installed: {', '.join(sorted(names, key=natural_key))}"] if names else []
+        kept.append(whole)
+    return tuple(kept), notes
 
 
 def _as_written(comparisons: Iterable[Comparison]) -> Iterator[str]:
