@@ -20,8 +20,10 @@ _READ = os.O_RDONLY | os.O_NONBLOCK | os.O_NOCTTY | os.O_NOFOLLOW | os.O_CLOEXEC
 _LIST = os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC
 _CHUNK = 1 << 16
 _LABEL = "security.selinux"
-_SPARE = 100
-_NO_NAMES = frozenset({"", ".", ".."})
+_OPEN = 100  # directories at most
+_TOO_LONG = 4096  # PATH_MAX (linux/limits.h)
+_NOWHERE = frozenset({"", "."})
+_NO_NAMES = _NOWHERE | {".."}
 _TYPES = {
     stat.S_IFREG: "f",
     stat.S_IFDIR: "d",
@@ -89,7 +91,7 @@ class Directory:
         It holds directories open that it came through: what is next to a file that was looked at needs one step.
         """
         directory = Directory(self._root)
-        directory._kept = _Places(self._root, spare=_SPARE)
+        directory._kept = _Places(self._root, stay=True)
         return directory
 
     def read(self, path: str, limit: int) -> bytes:
@@ -177,29 +179,26 @@ class Directory:
 class _Places:
     """Directories that are held open, by path inside the root; each was opened in the one above, never through a link.
 
-    Of those that a walk came through, up to `spare` stay open for the next one: those that were opened last.
+    Not more than a hundred are: of more, the half that was opened first is closed, and opened again if it is needed.
+    If they are to `stay`, it is for those who ask next.
     """
 
-    def __init__(self, root: str, *, spare: int = 0) -> None:
+    def __init__(self, root: str, *, stay: bool = False) -> None:
         self._fds: dict[str, int] = {}
-        self._spare = spare
+        self._stay = stay
         self._fds[""] = os.open(root, os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC)
 
     def __enter__(self) -> _Places:  # noqa: PYI034 - Self is in typing from Python 3.11 on
         return self
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
-        if not self._spare:
+        if not self._stay:
             self.close()
-        elif len(self._fds) > self._spare:
-            for path in list(self._fds)[1 : len(self._fds) - self._spare // 2]:
-                os.close(self._fds.pop(path))
 
     def close(self) -> None:
         """Close all, the root too."""
-        for fd in self._fds.values():
-            os.close(fd)
-        self._fds.clear()
+        while self._fds:
+            os.close(self._fds.popitem()[1])
 
     __del__ = close
 
@@ -218,9 +217,13 @@ class _Places:
         """Return the directory in which a path ends, and the name of what is there and no directory.
 
         With `missing`, it also ends, with the rest of the path for a name, where there is nothing. Without `follow`,
-        it ends in the directory of the last name, whatever that is, unless that is `.` or `..` or there is none.
+        it ends in the directory of the last name, whatever that is, unless that is `..` or there is none.
         """
+        if len(path) >= _TOO_LONG:
+            raise _failure(errno.ENAMETOOLONG)
         here, _, leaf = path.rpartition("/")
+        while leaf in _NOWHERE and here and not follow:
+            here, _, leaf = here.rpartition("/")
         if follow or leaf in _NO_NAMES:
             return self._descend(path, missing=missing)
         if here not in self._fds:
@@ -258,7 +261,7 @@ class _Places:
         return here, None
 
     def at(self, path: str) -> int:
-        """Return a directory that a walk came through; one that was closed since is opened again."""
+        """Return a directory that a walk came through; one that was closed since is opened again, by its path."""
         fd = self._fds.get(path)
         if fd is not None:
             return fd
@@ -286,12 +289,15 @@ class _Places:
             if error.errno in {errno.ENOTDIR, errno.ELOOP}:
                 return False
             raise
+        if len(self._fds) > _OPEN:
+            for old in list(self._fds)[1 : _OPEN // 2]:
+                os.close(self._fds.pop(old))
         return True
 
 
 def _parts(path: str) -> list[str]:
     """Return the components of a path, the first one last."""
-    return [part for part in reversed(path.split("/")) if part not in {"", "."}]
+    return [part for part in reversed(path.split("/")) if part not in _NOWHERE]
 
 
 def _link_target(name: str, fd: int, *, last: bool) -> str | None:

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import errno
 import os
+import random
+import resource
 import threading
 from pathlib import Path
 
 import pytest
 
+from cdi.host import Host
 from cdi.reader import Reader
 from cdi.registry import Registry
 from cdi.rooted import Directory, inside
@@ -190,3 +194,78 @@ def test_steps_that_were_kept_are_closed_in_the_end(tmp_path: Path) -> None:
     assert len([*Path("/proc/self/fd").iterdir()]) > before
     del kept
     assert len([*Path("/proc/self/fd").iterdir()]) == before
+
+
+MANY = 150  # more than are held open at a time
+
+
+@pytest.fixture
+def many(tmp_path: Path) -> Path:
+    """Return a root with many directories, each with a file, a link to the next one's, a dangling one, and itself."""
+    for number in range(MANY):
+        place = tmp_path / f"d{number}"
+        place.mkdir()
+        (place / "file").write_text(str(number))
+        (place / "next").symlink_to(f"../d{(number + 1) % MANY}/file")
+        (place / "nowhere").symlink_to("/gone")
+        (place / "here").symlink_to(f"/d{number}")
+    return tmp_path
+
+
+def answer(directory: Directory, path: str, *, follow: bool) -> int:
+    """Return which file is at a path, or less than nothing for an error."""
+    try:
+        return directory.status(path, follow=follow).st_ino
+    except OSError as error:
+        return -(error.errno or 0)
+
+
+def test_a_series_of_questions_has_the_answers_that_each_has_alone(many: Path) -> None:
+    alone, series = Directory(str(many)), Directory(str(many)).keeping()
+    ends = (
+        "file",
+        "next",
+        "next/",
+        "next/.",
+        "nowhere",
+        "here",
+        "here/",
+        "here/file",
+        "here/..",
+        "./file",
+        "/file",
+        "..",
+    )
+    paths = [f"/d{number}/{end}" for end in ends for number in range(MANY)]
+    paths += [f"/d{number}/../d{(number * 7) % MANY}/here/next" for number in range(MANY)]
+    random.Random(5).shuffle(paths)
+    for path in paths:
+        for follow in (True, False):
+            assert answer(series, path, follow=follow) == answer(alone, path, follow=follow), path
+    assert answer(alone, "/d0/file", follow=True) == (many / "d0/file").stat().st_ino
+    assert answer(alone, "/d0/nowhere", follow=True) == -errno.ENOENT
+
+
+@pytest.mark.parametrize("path", ["/d1/next", "/d1/next/", "/d1//next//", "d1/next"])
+def test_a_link_that_is_not_followed_is_a_link_whatever_comes_behind_its_name(many: Path, path: str) -> None:
+    tree = Host.from_tree("/d1/next -> ../d2/file\n/d2/file = 2\n").source
+    kept = Directory(str(many)).keeping()
+    kept.read("/d1/file", 10)
+    assert {source.stat(path, follow=False).type for source in (Directory(str(many)), kept, tree)} == {"l"}
+
+
+def test_a_long_way_needs_few_descriptors(many: Path) -> None:
+    way = "".join(f"/d{number}/.." for number in range(MANY))
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    used = len(list(Path("/proc/self/fd").iterdir()))
+    resource.setrlimit(resource.RLIMIT_NOFILE, (used + 110, hard))
+    try:
+        for directory in (Directory(str(many)), Directory(str(many)).keeping()):
+            assert directory.read(f"{way}/d7/file", 10) == b"7"
+    finally:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
+
+
+def test_a_path_is_no_longer_than_the_kernel_takes(many: Path) -> None:
+    with pytest.raises(OSError, match="name too long"):
+        Directory(str(many)).status("/.." * 80_000)

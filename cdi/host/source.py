@@ -37,7 +37,7 @@ class HostError(FileError):
 
 
 class Source(Protocol):
-    """A file system as seen from its root; paths are absolute, links stay inside, failures are `OSError`."""
+    """A file system as seen from its root; paths are absolute, links stay inside, failures are `OSError` with code."""
 
     def read(self, path: str, limit: int) -> bytes:
         """Return the content of a regular file of at most `limit` bytes."""
