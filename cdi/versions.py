@@ -246,7 +246,8 @@ def _lower_edits(  # noqa: C901 - one step a version
     edits: ContainerEdits, cap: str, where: str, dropped: list[Dropped]
 ) -> ContainerEdits:
     """Return edits as a version can say them; the same value if it can say all."""
-    if at_least(cap, _edits_version(edits, fields=True)):
+    hidden = any(node.host_path == "" for node in edits.device_nodes)  # which says nothing, and is a field all the same
+    if at_least(cap, "0.5.0" if hidden else EARLIEST) and at_least(cap, _edits_version(edits, fields=True)):
         return edits
 
     def drop(path: str) -> None:

@@ -91,6 +91,12 @@ def test_a_device_of_which_nothing_is_left_cannot_be_lowered() -> None:
     assert kept.devices[0].container_edits == ContainerEdits(env=("A=b",))
 
 
+def test_a_host_path_that_says_nothing_goes_with_the_versions_that_know_it() -> None:
+    node = DeviceNode(path="/dev/a", host_path="")
+    lowered = downgrade(spec(ContainerEdits(device_nodes=(node,))), "0.4.0").spec
+    assert lowered.devices[0].container_edits.device_nodes == (DeviceNode(path="/dev/a"),)
+
+
 def test_lowering_never_raises_the_version() -> None:
     low = Spec(cdi_version="0.3.0", kind="vendor.com/gpu", devices=(Device(name="a", container_edits=ENV),))
     assert downgrade(low, "1.1.0").spec == low
