@@ -318,6 +318,22 @@ def test_programs_of_a_driver_with_directories_of_its_own_go_before_scripts_in_t
     }
 
 
+def test_a_directory_in_the_path_is_not_the_drivers_own_under_another_name() -> None:
+    driver = read(
+        PLAIN
+        + """
+/usr/sbin -> bin
+/usr/local/bin/nvidia-smi : f 0755
+/usr/bin/nvidia-smi : f 0755
+/usr/bin/nvidia-persistenced : f 0755
+"""
+    )
+    assert dict(list(mounts(driver).items())[2:]) == {
+        "/usr/local/bin/nvidia-smi": "/usr/local/bin/nvidia-smi",
+        "/usr/sbin/nvidia-persistenced": "/usr/sbin/nvidia-persistenced",
+    }
+
+
 def test_an_absolute_link_in_the_driver_root_stays_in_it() -> None:
     """A runtime would follow it from its own root, to a file of the host or to none."""
     driver = read(
