@@ -122,13 +122,16 @@ def package(session: nox.Session) -> None:
 def machines(session: nox.Session) -> None:
     """The sessions `e2e` and `vm` beside each other: the emulator keeps one core busy, and containers wait a lot."""
     _install_for_machines(session)
-    told = Path(session.create_tmp()) / "vm.log"
+    told = Path(session.virtualenv.location) / "vm.log"
     with (
         told.open("wb") as log,
         subprocess.Popen([f"{session.bin}/pytest", *VM], stdout=log, stderr=subprocess.STDOUT) as guest,
     ):
-        session.run("pytest", *E2E)
-    session.log(f"pytest {' '.join(VM)}\n{told.read_text()}")
+        try:
+            session.run("pytest", *E2E)
+        finally:
+            guest.wait()
+            session.log(f"pytest {' '.join(VM)}\n{told.read_text()}")
     if guest.returncode:
         session.error("a test in the virtual machine has failed")
 
