@@ -112,7 +112,7 @@ class Made(msgspec.Struct, frozen=True, kw_only=True):
         """What there is to say of it, a line each."""
         notes = [*self.doubts, *(problem.advice for problem in self.discovery.problems)]
         told = [one for one in self.discovery.skipped if one.broken or one.lent]
-        notes += [f"{'' if one.lent else 'left out '}{one.family} {one.what}: {one.advice}" for one in told]
+        notes += [f"left out {one.family} {one.what}: {one.advice}" for one in told]
         notes += [f"{loss.subject}: {loss.text}" for loss in self.generated.losses]
         notes += dict.fromkeys(f"{spec.kind}: {problem.advice}" for spec, problem in self.faults)
         return tuple(notes)

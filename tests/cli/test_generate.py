@@ -377,3 +377,26 @@ def test_what_a_container_has_stays_in_the_spec_that_is_installed_anew(cdi: Cdi,
 
     assert cdi(*shared, "--install", "--device-id", "0000:3b:00.0").code == 0
     assert "0000:3b:00.1" not in path.read_text()
+
+
+def test_what_is_kept_as_installed_has_the_version_and_the_kind_that_are_asked_for(cdi: Cdi, tmp_path: Path) -> None:
+    whole = next(host for host in HOSTS if host.name == "switchdev") / "host.tree"
+    place = "/sys/devices/pci0000:00/0000:00:03.0/0000:08:00.2/net/"
+    lines = [line for line in whole.read_text().splitlines() if "enp8s0f0v0" not in line]
+    without = tmp_path / "without.tree"
+    without.write_text("\n".join([*lines, place]))
+    for given, note in (
+        (("--cdi-version", "0.7.0"), "host.local/nic: not kept as installed, since CDI 0.7.0 cannot say it: "),
+        (("--vendor", "acme.com"), "acme.com/nic: kept as installed: "),
+        (("--no-all",), "host.local/nic: kept as installed: "),
+    ):
+        directory = tmp_path / given[-1]
+        shared = ["-d", directory, "generate", "nic", "--install"]
+        vendor = given if given[0] == "--vendor" else ()
+        assert cdi("--root", whole, *shared, *vendor).code == 0
+        again = cdi("--root", without, *shared, *given)
+        assert (again.code, f"{note}0000:08:00.2" in again.err) == (0, True), again.err
+        (path,) = directory.iterdir()
+        spec = yaml.safe_load(path.read_text())
+        assert ("all" in {device["name"] for device in spec["devices"]}) is (given != ("--no-all",))
+        assert (spec["cdiVersion"] == "1.1.0") is (given[0] != "--cdi-version")

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 __all__ = ["EXAMPLES", "Staleness", "generate"]
 
+from itertools import chain
 from typing import TYPE_CHECKING, Annotated, Any
 
 import msgspec
 import typer
+from msgspec.structs import replace
 
 from cdi.errors import CdiError, UsageError
 from cdi.generation import nothing_found
@@ -40,7 +42,7 @@ from cdi_cli.making import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping
+    from collections.abc import Iterable, Iterator
 
     from cdi.discovery import Discovery
     from cdi.freshness import Comparison
@@ -48,6 +50,7 @@ if TYPE_CHECKING:
     from cdi.model import Spec
     from cdi.problem import Problem
     from cdi.registry import Registry
+    from cdi_cli.making import Made
     from cdi_cli.settings import Settings
 
 EXAMPLES = {
@@ -173,7 +176,7 @@ def generate(
     directory = settings.dirs[-1] if install else output_dir
     specs = generated.specs
     if install and discovery.lent and not device_id:
-        specs, kept = _with_lent(specs, discovery.lent, loaded(settings, last=True))
+        specs, kept = _with_lent(made, loaded(settings, last=True))
         notes += kept
     if install and not force:
         _refuse_faults(problem for _, problem in made.faults)
@@ -183,23 +186,34 @@ def generate(
     return Stream(specs=specs, notes=(*made.runtimes, *notes, *said))
 
 
-def _with_lent(
-    specs: Iterable[Spec], lent: Mapping[str, Iterable[str]], registry: Registry
-) -> tuple[tuple[Spec, ...], list[str]]:
-    """Return specs with what containers have now as it is installed, and a note for each: it comes back with them."""
+def _with_lent(made: Made, registry: Registry) -> tuple[tuple[Spec, ...], list[str]]:
+    """Return the specs with what containers have now as it is installed, since it comes back; and what is kept."""
     from cdi.differing import with_lent  # noqa: PLC0415 - few hosts lend anything
+    from cdi.versions import at_least  # noqa: PLC0415 - as above
 
     installed = {one.path.name: one.spec for one in registry.specs}
-    kept: list[Spec] = []
+    choices, lent = made.choices, made.discovery.lent
+    renamed = choices["vendor"] or choices["class_"]  # the only kind
+    specs: list[Spec] = []
     notes: list[str] = []
-    for spec in specs:
+    for spec in made.generated.specs:
         stem = spec_name(spec.vendor, spec.class_)
         old = installed.get(f"{stem}.yaml") or installed.get(f"{stem}.json")
-        whole = with_lent(old, spec, lent.get(spec.kind, ())) or spec
-        names = {device.name for device in whole.devices} - {device.name for device in spec.devices}
-        notes += [f"{spec.kind}: kept as installed: {', '.join(sorted(names, key=natural_key))}"] if names else []
-        kept.append(whole)
-    return tuple(kept), notes
+        names = chain.from_iterable(lent.values()) if renamed else lent.get(spec.kind, ())
+        whole = with_lent(old, spec, names) or spec
+        if not choices["all_device"]:
+            whole = replace(whole, devices=tuple(device for device in whole.devices if device.name != "all"))
+        kept = sorted(
+            {device.name for device in whole.devices} - {device.name for device in spec.devices}, key=natural_key
+        )
+        cap = choices["max_version"]
+        if kept and cap is not None and not at_least(cap, whole.cdi_version):
+            notes.append(f"{spec.kind}: not kept as installed, since CDI {cap} cannot say it: {', '.join(kept)}")
+            whole = spec
+        elif kept:
+            notes.append(f"{spec.kind}: kept as installed: {', '.join(kept)}")
+        specs.append(whole)
+    return tuple(specs), notes
 
 
 def _as_written(comparisons: Iterable[Comparison]) -> Iterator[str]:
