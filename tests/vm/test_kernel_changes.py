@@ -17,7 +17,7 @@ from tests.cli.harness import run as cdi
 from tests.vm.hardware import VIRTUAL_FUNCTIONS, bind, divide, empty_disk, functions_of, run, settle, use_disk
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Generator, Iterator
 
     from tests.vm.hardware import Cards
 
@@ -94,7 +94,7 @@ def test_functions_that_went_and_came_back_have_the_same_specs(specs: dict[str, 
 
 
 @contextmanager
-def pod() -> Iterator[None]:
+def pod() -> Generator[None]:
     """Have a network namespace, as containers have one."""
     run("ip", "netns", "add", "pod")
     try:
