@@ -117,11 +117,21 @@ def interface_of(bdf: str) -> str:
     return path.name
 
 
+@pytest.fixture
+def spare() -> Iterator[None]:
+    """Have a dummy interface that nothing is built on."""
+    run("ip", "link", "add", "spare0", "type", "dummy")
+    yield
+    run("ip", "link", "delete", "spare0")
+    settle()
+
+
+@pytest.mark.usefixtures("spare")
 def test_what_is_offered_can_be_moved_and_what_the_kernel_keeps_cannot() -> None:
     answer = cdi("discover", "netdev", "-o", "json").json
     offered = {device["name"] for device in answer["found"]}
     kept = {thing["what"] for thing in answer["skipped"] if "the kernel keeps" in thing["why"]}
-    assert offered >= {"ipvlan0", "macvlan0", "veth0", "vlan0"}
+    assert offered >= {"ipvlan0", "macvlan0", "spare0", "veth0", "vlan0"}
     assert kept == {"bond0", "br0", "vrf0"}
     with pod():
         moved = {name: moves(name) for name in (*offered, *kept)}
