@@ -15,7 +15,7 @@ from cdi.host import Host, HostError, Source, Stat
 from cdi.host.tree import DIRECTORY, FILE, LINK, Entry, format_tree
 from cdi.host.udev import udev_files
 from cdi.redaction import redacted
-from cdi.rooted import MAX_LINKS
+from cdi.walk import MAX_LINKS
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

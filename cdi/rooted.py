@@ -2,28 +2,20 @@
 
 from __future__ import annotations
 
-__all__ = ["MAX_LINKS", "Directory", "Stat", "inside"]
+__all__ = ["Directory", "Stat", "inside"]
 
 import errno
 import os
 import stat
-from typing import TYPE_CHECKING
 
 import msgspec
 
-if TYPE_CHECKING:
-    from types import TracebackType
+from cdi.walk import Places, failure
 
-MAX_LINKS = 40  # as in the kernel (path_resolution(7))
-_STEP = os.O_PATH | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
 _READ = os.O_RDONLY | os.O_NONBLOCK | os.O_NOCTTY | os.O_NOFOLLOW | os.O_CLOEXEC
 _LIST = os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC
 _CHUNK = 1 << 16
 _LABEL = "security.selinux"
-_OPEN = 100  # directories at most
-_TOO_LONG = 4096  # PATH_MAX (linux/limits.h)
-_NOWHERE = frozenset({"", "."})
-_NO_NAMES = _NOWHERE | {".."}
 _TYPES = {
     stat.S_IFREG: "f",
     stat.S_IFDIR: "d",
@@ -80,7 +72,7 @@ class Directory:
 
     def __init__(self, root: str) -> None:
         self._root = root
-        self._kept: _Places | None = None
+        self._kept: Places | None = None
 
     def __repr__(self) -> str:
         return f"Directory({self._root!r})"
@@ -91,7 +83,7 @@ class Directory:
         It holds directories open that it came through: what is next to a file that was looked at needs one step.
         """
         directory = Directory(self._root)
-        directory._kept = _Places(self._root, stay=True)
+        directory._kept = Places(self._root, stay=True)
         return directory
 
     def read(self, path: str, limit: int) -> bytes:
@@ -107,7 +99,7 @@ class Directory:
         with self._places() as places:
             fd, leaf, status = places.look(path)
             if leaf is None:
-                raise _failure(errno.EISDIR)
+                raise failure(errno.EISDIR)
             return _open_regular(leaf, fd, status)
 
     def listdir(self, path: str) -> list[str]:
@@ -115,7 +107,7 @@ class Directory:
         with self._places() as places:
             here, leaf = places.walk(path)
             if leaf is not None:
-                raise _failure(errno.ENOTDIR)
+                raise failure(errno.ENOTDIR)
             fd = os.open(".", _LIST, dir_fd=places.at(here))
         try:
             return os.listdir(fd)  # noqa: PTH208 - of an open directory
@@ -127,7 +119,7 @@ class Directory:
         with self._places() as places:
             here, leaf = places.walk(path, follow=False)
             if leaf is None:
-                raise _failure(errno.EINVAL)
+                raise failure(errno.EINVAL)
             return os.readlink(leaf, dir_fd=places.at(here))
 
     def resolve(self, path: str) -> str:
@@ -172,150 +164,14 @@ class Directory:
         with self._places() as places:
             return places.look(path, follow=follow)[2]
 
-    def _places(self) -> _Places:
-        return self._kept or _Places(self._root)
-
-
-class _Places:
-    """Directories that are held open, by path inside the root; each was opened in the one above, never through a link.
-
-    Not more than a hundred are: of more, the half that was opened first is closed, and opened again if it is needed.
-    If they are to `stay`, it is for those who ask next.
-    """
-
-    def __init__(self, root: str, *, stay: bool = False) -> None:
-        self._fds: dict[str, int] = {}
-        self._stay = stay
-        self._fds[""] = os.open(root, os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC)
-
-    def __enter__(self) -> _Places:  # noqa: PYI034 - Self is in typing from Python 3.11 on
-        return self
-
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
-        if not self._stay:
-            self.close()
-
-    def close(self) -> None:
-        """Close all, the root too."""
-        while self._fds:
-            os.close(self._fds.popitem()[1])
-
-    __del__ = close
-
-    def look(self, path: str, *, follow: bool = True) -> tuple[int, str | None, os.stat_result]:
-        """Return the directory in which a path ends, what is there and no directory, and what the system says of it."""
-        here, leaf = self.walk(path, follow=False)
-        while True:
-            fd = self.at(here)
-            status = os.stat(leaf, dir_fd=fd, follow_symlinks=False) if leaf is not None else os.fstat(fd)
-            if not (follow and stat.S_ISLNK(status.st_mode)):
-                return fd, leaf, status
-            here, leaf = self.walk(path)
-            follow = False
-
-    def walk(self, path: str, *, follow: bool = True, missing: bool = False) -> tuple[str, str | None]:
-        """Return the directory in which a path ends, and the name of what is there and no directory.
-
-        With `missing`, it also ends, with the rest of the path for a name, where there is nothing. Without `follow`,
-        it ends in the directory of the last name, whatever that is, unless that is `..` or there is none.
-        """
-        if len(path) >= _TOO_LONG:
-            raise _failure(errno.ENAMETOOLONG)
-        here, _, leaf = path.rpartition("/")
-        while leaf in _NOWHERE and here and not follow:
-            here, _, leaf = here.rpartition("/")
-        if follow or leaf in _NO_NAMES:
-            return self._descend(path, missing=missing)
-        if here not in self._fds:
-            here, other = self._descend(here, missing=False)
-            if other is not None:
-                raise _failure(errno.ENOTDIR)
-        return here, leaf
-
-    def _descend(self, path: str, *, missing: bool) -> tuple[str, str | None]:
-        here = self._nearest(path)
-        pending = _parts(path[len(here) :])
-        links = 0
-        while pending:
-            name = pending.pop()
-            if name == "..":
-                here = here.rpartition("/")[0]
-                continue
-            try:
-                if self._down(here, name):
-                    here = f"{here}/{name}"
-                    continue
-            except FileNotFoundError:
-                if not missing or ".." in pending:
-                    raise
-                return here, "/".join([name, *reversed(pending)])
-            target = _link_target(name, self.at(here), last=not pending)
-            if target is None:
-                return here, name
-            links += 1
-            if links > MAX_LINKS:
-                raise _failure(errno.ELOOP)
-            if target.startswith("/"):
-                here = ""
-            pending += _parts(target)
-        return here, None
-
-    def at(self, path: str) -> int:
-        """Return a directory that a walk came through; one that was closed since is opened again, by its path."""
-        fd = self._fds.get(path)
-        if fd is not None:
-            return fd
-        here = self._nearest(path)
-        for name in path[len(here) + 1 :].split("/"):
-            if not self._down(here, name):
-                raise _failure(errno.ENOTDIR)
-            here = f"{here}/{name}"
-        return self._fds[path]
-
-    def _nearest(self, path: str) -> str:
-        """Return the path of the open directory that is furthest on the way to a path."""
-        while path not in self._fds:
-            path = path.rpartition("/")[0]
-        return path
-
-    def _down(self, here: str, name: str) -> bool:
-        """Open what is in a directory; return whether it is one itself."""
-        path = f"{here}/{name}"
-        if path in self._fds:
-            return True
-        try:
-            self._fds[path] = os.open(name, _STEP, dir_fd=self.at(here))
-        except OSError as error:
-            if error.errno in {errno.ENOTDIR, errno.ELOOP}:
-                return False
-            raise
-        if len(self._fds) > _OPEN:
-            for old in list(self._fds)[1 : _OPEN // 2]:
-                os.close(self._fds.pop(old))
-        return True
-
-
-def _parts(path: str) -> list[str]:
-    """Return the components of a path, the first one last."""
-    return [part for part in reversed(path.split("/")) if part not in _NOWHERE]
-
-
-def _link_target(name: str, fd: int, *, last: bool) -> str | None:
-    """Return where a link leads, None for what is no link; only the last of a path may be that."""
-    try:
-        return os.readlink(name, dir_fd=fd)
-    except OSError as error:
-        if error.errno != errno.EINVAL:  # not a link
-            raise
-        if not last:
-            raise _failure(errno.ENOTDIR) from None
-        return None
+    def _places(self) -> Places:
+        return self._kept or Places(self._root)
 
 
 def _open_regular(name: str, directory: int, status: os.stat_result) -> int:
     """Return a descriptor of a file that is regular by its `status`, and still is when it is open."""
     if stat.S_ISDIR(status.st_mode):
-        raise _failure(errno.EISDIR)
+        raise failure(errno.EISDIR)
     _refuse_special(status)
     fd = os.open(name, _READ, dir_fd=directory)
     try:
@@ -338,7 +194,7 @@ def _read_all(fd: int, limit: int) -> bytes:
         chunks.append(chunk)
         size += len(chunk)
         if size > limit:
-            raise _failure(errno.EFBIG)
+            raise failure(errno.EFBIG)
     return b"".join(chunks)
 
 
@@ -354,7 +210,3 @@ def _stat(status: os.stat_result) -> Stat:
         minor=os.minor(status.st_rdev) if numbered else None,
         modified=status.st_mtime,
     )
-
-
-def _failure(code: int) -> OSError:
-    return OSError(code, os.strerror(code))

@@ -42,6 +42,7 @@ FLOORS = {
     "watch": 5,
     "registry": 5,
     "store": 5,
+    "walk": 5,
     "differing": 3,
     "releasecheck": 3,
     "host": 6,

@@ -8,7 +8,7 @@ import errno
 import os
 from typing import TYPE_CHECKING
 
-from cdi.rooted import MAX_LINKS
+from cdi.walk import MAX_LINKS
 
 if TYPE_CHECKING:
     from cdi.host.source import Source, Stat

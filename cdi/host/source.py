@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-__all__ = ["MAX_LINKS", "HostError", "Source", "Stat"]
+__all__ = ["HostError", "Source", "Stat"]
 
 import errno
 from typing import Protocol
 
 from cdi.errors import FileError
-from cdi.rooted import MAX_LINKS, Stat
+from cdi.rooted import Stat
 
 _MISSING = frozenset({errno.ENOENT, errno.ENOTDIR})
 # What drivers answer for an attribute that has no value now: the speed of a link that is down, a port name that

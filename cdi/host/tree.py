@@ -30,7 +30,8 @@ import msgspec
 from msgspec.structs import replace
 
 from cdi.errors import FileError
-from cdi.host.source import MAX_LINKS, Stat
+from cdi.host.source import Stat
+from cdi.walk import MAX_LINKS
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
