@@ -165,12 +165,8 @@ def _identity(host: Host, path: str) -> _Identity:
     class_code = parse_number(f"0x{uevent['PCI_CLASS']}") if "PCI_CLASS" in uevent else None
     if known is not None and class_code is not None:
         return _Identity(known[0], class_code, uevent.get("DRIVER"))
-    here = Kobject(host, path)
-    return _Identity(
-        vendor=known[0] if known is not None else here.number("vendor"),
-        class_code=class_code if class_code is not None else here.number("class"),
-        driver=uevent.get("DRIVER") or here.target("driver"),
-    )
+    function = host.once(_read_function, path)
+    return _Identity(function.vendor, function.class_code, function.driver)
 
 
 def parse_bdf(path: str) -> str | None:

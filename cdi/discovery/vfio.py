@@ -93,11 +93,12 @@ def _read_vfio(host: Host, function: Function) -> Vfio:
         message = f"{function.bdf} is in no IOMMU group"
         raise NodeFault(message)
     place = f"/sys/kernel/iommu_groups/{group}"
+    unprotected = _is_unprotected(host, place)
     device_file = _device_file(host, here)
     iommufd = _find(host, _IOMMUFD) if device_file is not None else None
     by_file = (device_file, iommufd) if device_file is not None and iommufd is not None else None
     try:
-        by_group = _group(host, group, place), find_node(host, path=_CONTAINER)
+        by_group = _group(host, group, unprotected=unprotected), find_node(host, path=_CONTAINER)
     except NodeFault:
         if by_file is None:
             raise
@@ -114,12 +115,12 @@ def _read_vfio(host: Host, function: Function) -> Vfio:
         blockers=tuple(f"{bdf} ({drivers[bdf]})" for bdf in partners if _blocks(drivers[bdf])),
         user=user,
         unsure=unsure,
-        unprotected=_is_unprotected(host, place),
+        unprotected=unprotected,
     )
 
 
-def _group(host: Host, number: str, place: str) -> Node:
-    if _is_unprotected(host, place):
+def _group(host: Host, number: str, *, unprotected: bool) -> Node:
+    if unprotected:
         return replace(find_node(host, path=f"/dev/vfio/noiommu-{number}"), path=f"/dev/vfio/{number}")
     return find_node(host, path=f"/dev/vfio/{number}")
 

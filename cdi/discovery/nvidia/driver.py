@@ -147,9 +147,7 @@ def _programs(files: DriverFiles, names: Iterable[str], libraries: Iterable[str]
     """
     usual, elsewhere = files.directories(_PATH), files.directories(_ELSEWHERE)
     tops = [top for top, _, name in (path.rpartition("/") for path in libraries) if name in _LIBRARIES]
-    known = {files.root.resolve(place) for place in usual}
-    beside = files.directories(f"{top}/bin" for top in tops)
-    own = [place for place in beside if files.root.resolve(place) not in known]
+    own = files.directories((*usual, *(f"{top}/bin" for top in tops)))[len(usual) :]
     for name in names:
         paths = (f"{directory.rstrip('/')}/{name}" for directory in (*own, *usual, *elsewhere))
         path = next((path for path in paths if files.is_file(path, executable=True)), None)
