@@ -23,6 +23,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import msgspec
 import typer
 
+from cdi import runtimes  # its names, which are loaded when they are used: few look at the runtimes of the host
 from cdi.discovery import Discovery, discover
 from cdi.errors import UsageError
 from cdi.generation import Generated, generate
@@ -34,7 +35,6 @@ from cdi_cli.hosts import own_families, own_pools
 
 if TYPE_CHECKING:
     from cdi.host import Host
-    from cdi.runtimes import Cap, Runtime
 
 _AUTO, _NONE = "auto", "none"
 
@@ -144,23 +144,28 @@ class Making(msgspec.Struct, frozen=True, kw_only=True):
             more=own_families(self.profile),
             pools=own_pools(self.pools),
         )
-        runtimes, found = _runtimes(host) if _AUTO in (self.compat or ()) else ((), None)
+        installed = runtimes.find_runtimes(host) if _AUTO in (self.compat or ()) else None
+        found = runtimes.newest_for(installed) if installed is not None else None
         known = {sort for one in discovery.found for sort in one.names}
         unknown = [name for name in self.choices["names"] if name not in known] if self.standing else []
         names = tuple(name for name in self.choices["names"] if name not in unknown)
-        choices: dict[str, Any] = self.choices | {"names": names, "max_version": _cap(self._caps(), found)}
+        choices: dict[str, Any] = self.choices | {
+            "names": names,
+            "max_version": _lowest(*self._caps(), found.version if found is not None else None),
+        }
         generated = generate(discovery, **choices)
         faults = [(spec, problem) for spec in generated.specs for problem in check_host(spec, host)]
+        said = (*found.notes, *runtimes.ignored_fields(generated.specs, installed or ())) if found is not None else ()
         return Made(
             discovery=discovery,
             generated=generated,
             choices=choices,
             faults=tuple(faults),
-            runtimes=_notes(found, generated, runtimes) if found is not None else (),
+            runtimes=said,
             doubts=tuple(f"no device has a name of the sort {name!r}" for name in unknown),
         )
 
-    def _caps(self) -> list[str]:
+    def _caps(self) -> list[str | None]:
         """Return the versions that the user names, and those of the releases that the user names."""
         named = self.compat or []
         if _NONE in named and len(named) > 1:
@@ -169,7 +174,7 @@ class Making(msgspec.Struct, frozen=True, kw_only=True):
             )
             raise UsageError(message)
         releases = [name for name in named if name not in {_AUTO, _NONE}]
-        return [*([self.cdi_version] if self.cdi_version is not None else []), *map(_newest_version, releases)]
+        return [self.cdi_version, *map(_newest_version, releases)]
 
 
 def _newest_version(release: str) -> str:
@@ -178,19 +183,6 @@ def _newest_version(release: str) -> str:
     return newest_version(release)
 
 
-def _runtimes(host: Host) -> tuple[tuple[Runtime, ...], Cap]:
-    from cdi.runtimes import find_runtimes, newest_for  # noqa: PLC0415 - a tenth of a start
-
-    runtimes = find_runtimes(host)
-    return runtimes, newest_for(runtimes)
-
-
-def _notes(found: Cap, generated: Generated, runtimes: tuple[Runtime, ...]) -> tuple[str, ...]:
-    from cdi.runtimes import ignored_fields  # noqa: PLC0415 - as above
-
-    return (*found.notes, *ignored_fields(generated.specs, runtimes))
-
-
-def _cap(named: list[str], found: Cap | None) -> str | None:
-    caps = [*named, *([found.version] if found is not None and found.version is not None else [])]
-    return lowest(caps) if caps else None
+def _lowest(*caps: str | None) -> str | None:
+    given = [cap for cap in caps if cap is not None]
+    return lowest(given) if given else None

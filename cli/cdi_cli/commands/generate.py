@@ -14,6 +14,7 @@ from msgspec.structs import replace
 from cdi.errors import CdiError, UsageError
 from cdi.generation import nothing_found
 from cdi.names import natural_key, spec_name
+from cdi.versions import at_least
 from cdi_cli.answer import Answer
 from cdi_cli.documents import Stream, delivered
 from cdi_cli.hosts import (
@@ -189,18 +190,16 @@ def generate(
 def _with_lent(made: Made, registry: Registry) -> tuple[tuple[Spec, ...], list[str]]:
     """Return the specs with what containers have now as it is installed, since it comes back; and what is kept."""
     from cdi.differing import with_lent  # noqa: PLC0415 - few hosts lend anything
-    from cdi.versions import at_least  # noqa: PLC0415 - as above
 
-    installed = {one.path.name: one.spec for one in registry.specs}
+    specs_there = (one for one in registry.specs if one.path.stem == spec_name(one.spec.vendor, one.spec.class_))
+    installed = {one.spec.kind: one.spec for one in specs_there}
     choices, lent = made.choices, made.discovery.lent
     renamed = choices["vendor"] or choices["class_"]  # the only kind
     specs: list[Spec] = []
     notes: list[str] = []
     for spec in made.generated.specs:
-        stem = spec_name(spec.vendor, spec.class_)
-        old = installed.get(f"{stem}.yaml") or installed.get(f"{stem}.json")
         names = chain.from_iterable(lent.values()) if renamed else lent.get(spec.kind, ())
-        whole = with_lent(old, spec, names) or spec
+        whole = with_lent(installed.get(spec.kind), spec, names) or spec
         if not choices["all_device"]:
             whole = replace(whole, devices=tuple(device for device in whole.devices if device.name != "all"))
         kept = sorted(
