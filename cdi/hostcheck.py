@@ -59,7 +59,8 @@ def _check_edits(edits: ContainerEdits, where: str, host: Host, fine: set[object
         for i, part in enumerate(parts):
             if part not in fine:
                 problems = list(_guarded(check, part, f"{where}.{name}[{i}]", host))
-                fine |= set() if problems else {part}
+                if not problems:
+                    fine.add(part)
                 yield from problems
 
 

@@ -158,7 +158,7 @@ def lower(spec: Spec, version: str) -> Downgraded:
         lowered = _lower_device(device, cap, f"devices[{i}]", dropped)
         devices.append(lowered)
         had, has = device.container_edits, lowered.container_edits
-        if has is not had and (not has or (_says_nothing(has) and not _says_nothing(had))):
+        if has is not had and ((had and not has) or (_says_nothing(has) and not _says_nothing(had))):
             message = f"device {device.name!r} is nothing without what CDI {cap} lacks, it cannot be lowered"
             lost = ", ".join(d.what for d in dropped[before:] if d.what != "annotations")
             refused.append(Refused(where=f"devices[{i}]", message=message, hint=f"all it has is {lost or 'nothing'}"))
@@ -245,9 +245,8 @@ def _lower_device(device: Device, cap: str, where: str, dropped: list[Dropped]) 
 def _lower_edits(  # noqa: C901 - one step a version
     edits: ContainerEdits, cap: str, where: str, dropped: list[Dropped]
 ) -> ContainerEdits:
-    """Return edits as a version can say them; the same value if it can say all."""
-    hidden = any(node.host_path == "" for node in edits.device_nodes)  # which says nothing, and is a field all the same
-    if at_least(cap, "0.5.0" if hidden else EARLIEST) and at_least(cap, _edits_version(edits, fields=True)):
+    """Return edits as a version can say them; from 0.5.0 on, the same value if it can say all."""
+    if at_least(cap, "0.5.0") and at_least(cap, _edits_version(edits, fields=True)):
         return edits
 
     def drop(path: str) -> None:

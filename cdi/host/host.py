@@ -193,7 +193,7 @@ class Host:
 
     def read_text(self, path: str, *, limit: int = _MAX_READ) -> str:
         """Return the content of a regular file as text; bytes that are not UTF-8 become U+FFFD."""
-        return self._ask("read", self._source.read, path, limit).decode("utf-8", "replace")
+        return self.read_bytes(path, limit=limit).decode("utf-8", "replace")
 
     def listdir(self, path: str, *, natural: bool = True) -> tuple[str, ...]:
         """Return the names in a directory, sorted, numbers as numbers; as text costs a tenth, for thousands of them."""
